@@ -73,7 +73,7 @@ def test_pure_modules_import_downwards(path: Path) -> None:
 LOADS = "import sys; {imports}; print('\\n'.join(sys.modules))"
 HEAVY = {
     "typer", "click", "rich", "pydantic", "structlog", "numpy", "matplotlib", "litestar", "uvicorn", "nats", "jwt",
-    "cryptography",
+    "cryptography", "asyncpg",
 }  # fmt: skip
 METADATA = {"importlib.metadata"}
 """It parses the README of a package for its version."""

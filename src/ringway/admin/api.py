@@ -25,7 +25,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     engine: str  # "up", "away", or "none" if the process needs no engine
     ready: bool  # true if new clients are welcome
-    degraded: bool = False  # true if the engine is away, or refuses something
+    degraded: bool = False  # true if the engine is away, or refuses something, or the outbox cannot go on
     problems: tuple[str, ...] = ()
 
 

@@ -39,6 +39,7 @@ from ringway.net import NamesConfig
 from ringway.node.config.http_api import HttpApiConfig
 from ringway.node.config.node import NodeConfig
 from ringway.node.config.rpc import RpcConfig
+from ringway.outbox.config import PostgresqlConfig
 from ringway.sidecar.config import JoinConfig
 from ringway.sources.eureka.config import EurekaConfig
 from ringway.sources.kubernetes.config import KubernetesConfig
@@ -89,6 +90,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     node: NodeConfig
     http_api: HttpApiConfig
     rpc: RpcConfig
+    postgresql: PostgresqlConfig
     token: TokenConfig
     subscription_token: SubscriptionTokenConfig
     balance: BalanceConfig

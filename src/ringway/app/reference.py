@@ -12,6 +12,7 @@ from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, fields_of, show_value
 from ringway.app.hook_metric import HOOKS
 from ringway.app.metric import BALANCE, BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
+from ringway.app.outbox_metric import OUTBOX
 from ringway.app.server_api_metric import SERVER_API
 from ringway.hooks.options import HookOptions
 from ringway.node.config.channel_options import ChannelOptions
@@ -114,6 +115,7 @@ def metrics() -> str:
         ("Nodes", NODE.values()),
         ("Nodes with a server API", SERVER_API),
         ("Nodes with hooks", HOOKS),
+        ("Nodes with an outbox", OUTBOX),
     )
     for title, group in groups:
         lines += [f"## {title}\n", "| metric | type | labels | what it says |", "|---|---|---|---|"]

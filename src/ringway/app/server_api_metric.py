@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # a process loads only the components that it runs
 
 CALLS = counter(
     "server_api_calls_total",
-    "Calls of the server API by method and outcome: ok, or the code of the error. The commands of a batch count each.",
+    "Calls of the server API by method and outcome: ok, or the code of the error. The commands of a batch, "
+    "and rows of the outbox, count each.",
     "method",
     "outcome",
 )

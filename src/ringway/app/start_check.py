@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from ringway.app.backend_sources import open_sources
+from ringway.app.compose.outbox import check_outbox
 from ringway.app.config import Config, Loaded, running_at
 from ringway.app.engine import REDIS_SCHEMES, check_scheme, read_hash_secret, read_secret, read_secrets, whole_url
 from ringway.app.routes_check import groups_of_specs, readable_routes, route_problems
@@ -31,6 +32,7 @@ from ringway.sources.sink import Offer
 from ringway.types import NodeName
 
 BACKENDS = ("static.backends", "static.backends_file")
+OUTBOX = ("postgresql.dsn", "postgresql.dsn_file")
 HTTP_API = ("http_api.port", "http_api.host", "http_api.key", "http_api.key_file", "http_api.insecure")
 POLICY = "gateway.policy"
 ROUTES = "gateway.routes"
@@ -67,7 +69,8 @@ def node_problems(loaded: Loaded) -> list[str]:
     config = loaded.config.http_api
     api = list(_refused(loaded, HTTP_API, lambda: check_keys(config))) if config.port is not None else []
     rpc = _refused(loaded, (RPC,), lambda: load_rpc_offer(loaded.config.rpc))
-    return [*member_problems(loaded), *token_problems(loaded), *api, *rpc]
+    outbox = _refused(loaded, OUTBOX, lambda: check_outbox(loaded.config.postgresql))
+    return [*member_problems(loaded), *token_problems(loaded), *api, *rpc, *outbox]
 
 
 def token_problems(loaded: Loaded) -> list[str]:

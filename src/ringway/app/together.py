@@ -16,6 +16,7 @@ ALTERNATIVES = (
     ("engine.previous_secret", "engine.previous_secret_file"),
     ("engine.hash_secret", "engine.hash_secret_file"),
     ("http_api.key", "http_api.key_file"),
+    ("postgresql.dsn", "postgresql.dsn_file"),
     *(
         (f"{section}.{name}", f"{section}.{name}_file")
         for section in ("token", "subscription_token")

@@ -7,8 +7,9 @@ from ringway.errors import ConfigError
 
 
 @takes_settings(
-    "node", "http_api", "rpc", "member", "engine", "token", "subscription_token", "admin", "log", own=("node",)
-)
+    "node", "http_api", "postgresql", "rpc", "member", "engine", "token", "subscription_token", "admin", "log",
+    own=("node",),
+)  # fmt: skip
 def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
     """Run a channel node: a server that holds clients' connections, and gets its share of them at once.
 

@@ -47,6 +47,9 @@ SCREEN_BYTES_MAX = 1 << 20
         "http_api.insecure",
         "rpc.functions",
         "rpc.allow_for_anonymous",
+        "postgresql.dsn_file",
+        "postgresql.outbox_table_name",
+        "postgresql.partition_notification_channel",
     ),
 )
 def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:

@@ -37,3 +37,8 @@ def command_error(code: int, detail: str = "") -> CommandError:
     """Return the error `code` of the table; `detail` names the value and its problem."""
     message, temporary = CODES[code]
     return CommandError(code, f"{message}: {detail}" if detail else message, temporary=temporary)
+
+
+def is_temporary(code: int) -> bool:
+    """True if what was refused with `code` may be accepted later; a code that is not in the table is final."""
+    return CODES.get(code, ("", False))[1]

@@ -16,10 +16,12 @@ from ringway.app.metric import (
     read_stats,
     read_strangers,
 )
+from ringway.app.outbox_metric import OUTBOX, read_outbox
 from ringway.app.server_api_metric import SERVER_API, read_server_api
 from ringway.balancer.stats import BalancerStats
 from ringway.collect.poller import CollectStats
 from ringway.core.group import Groups
+from ringway.core.outbox import RowEnd
 from ringway.core.placement.score import Score
 from ringway.core.steering import Steering
 from ringway.core.strangers import Strangers
@@ -29,6 +31,7 @@ from ringway.hooks.hooks import Hooks
 from ringway.hooks.stats import HookOutcome
 from ringway.node.server_api.stats import ServerApiStats
 from ringway.node.stats import NodeStats
+from ringway.outbox.stats import OutboxStats
 from ringway.protocol.backend import Backend
 from ringway.protocol.seal import SealFault
 from ringway.sources.registration.stats import RegistrationStats
@@ -53,6 +56,7 @@ ALL = [
     *REGISTRATION.values(),
     *SERVER_API,
     *HOOKS,
+    *OUTBOX,
 ]
 
 
@@ -174,3 +178,13 @@ def test_hooks_are_counted_by_event_and_outcome():
     assert samples["ringway_hook_request_seconds_total", "app", "connect"] == 1.5
     assert [samples["ringway_hook_open", name] for name in ("app", "other")] == [0, 0]
     assert (samples["ringway_hook_waiting", "app"], samples["ringway_hook_opened_total", "app"]) == (0, 0)
+
+
+def test_an_outbox_has_a_metric_for_each_of_its_counters():
+    stats = OutboxStats()
+    stats.rows[RowEnd.DONE] += 3
+    stats.batches, stats.failures, stats.database_up, stats.lag_s = 2, 1, 1, 0.5
+    (read,) = read_outbox(stats)
+    assert {sample.metric: sample.value for sample in read()} == dict(zip(OUTBOX, (3, 2, 1, 1, 0.5), strict=True))
+    assert len(OUTBOX) == len(OutboxStats.__slots__)
+    assert read_outbox(None) == []

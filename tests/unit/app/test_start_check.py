@@ -33,6 +33,11 @@ WRONG = {
         "0.0.0.0",
     ),
     "keys": ({"http_api__port": "0", "http_api__key_file": "/none"}, "http_api.key_file", "/none"),
+    "file of the outbox": (
+        {"postgresql__dsn_file": "/none", "postgresql__outbox_table_name": "t"},
+        "postgresql.dsn_file",
+        "cannot be read",
+    ),
     "name of a member": ({"member__name": "a b"}, "member.name", "the name 'a b' is not usable"),
     "engine": ({"engine__url": "kafka://h:1"}, "engine.url", "is of no known kind"),
     "option of the engine": ({"engine__url": "nats://h:1?x=y"}, "engine.url", "the option 'x'"),

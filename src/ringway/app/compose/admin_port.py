@@ -45,8 +45,11 @@ def close_admin(server: AdminServer | None) -> list[Step]:
     return [Step("close the admin port", server.close)] if server else []
 
 
-def health_of(name: str, role: Role, engine: Engine | None, problem: str, warning: str = "") -> Health:
-    """Return the health of the process: `problem` is the reason why it is not ready, `warning` names other faults.
+def health_of(
+    name: str, role: Role, engine: Engine | None, problem: str, warning: str = "", failing: str = ""
+) -> Health:
+    """Return the health of the process: `problem` is the reason why it is not ready, `warning` names other faults, and
+    `failing` parts that do not work: with them it is degraded.
 
     A process without its engine stays ready: otherwise all processes would leave at once.
     """
@@ -57,8 +60,8 @@ def health_of(name: str, role: Role, engine: Engine | None, problem: str, warnin
         version=VERSION,
         engine="none" if engine is None else "up" if engine.up else "away",
         ready=not problem,
-        degraded=bool(wrong),
-        problems=tuple(filter(None, (problem, wrong, warning))),
+        degraded=bool(wrong or failing),
+        problems=tuple(filter(None, (problem, wrong, failing, warning))),
     )
 
 

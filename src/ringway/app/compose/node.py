@@ -4,10 +4,11 @@ from random import Random
 
 from ringway.admin.api import Admin
 from ringway.admin.member import describe
-from ringway.admin.metric import Metrics
+from ringway.admin.metric import Metrics, Source
 from ringway.app.compose.admin_port import close_admin, health_of, open_admin, serve_admin
 from ringway.app.compose.http_api_port import close_http_api, open_http_api, serve_http_api
 from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_member, new_incarnation
+from ringway.app.compose.outbox import close_outbox, open_outbox, serve_outbox
 from ringway.app.config import Config
 from ringway.app.engine import open_engine, read_hash_secret
 from ringway.app.hook_metric import read_hooks_of
@@ -16,6 +17,7 @@ from ringway.app.limit import allow_many_files
 from ringway.app.log_writer import LogWriter
 from ringway.app.member import free_name
 from ringway.app.metric import NODE, read_fingerprints, read_process, read_refusals, read_stats, read_strangers
+from ringway.app.outbox_metric import read_outbox
 from ringway.app.rpc_functions import load_rpc_offer
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.server_api_metric import read_server_api
@@ -23,6 +25,8 @@ from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.net import configure
 from ringway.node.server import ChannelNode
+from ringway.node.server_api.stats import ServerApiStats
+from ringway.protocol.keyring import Keyring
 from ringway.types import NodeState, Role
 
 
@@ -43,6 +47,8 @@ async def run_node(config: Config, log: LogWriter) -> int:
         )  # fmt: skip
         admin = open_admin(config.admin)
         api = open_http_api(config.http_api)
+        api_stats = api.stats if api else ServerApiStats()
+        outbox = open_outbox(config, node, api_stats)
         if admin:
             node.set_admin_url(admin.url)
         await node.start()
@@ -54,16 +60,14 @@ async def run_node(config: Config, log: LogWriter) -> int:
             Job("secrets", secrets.run()),
             Job("keys of tokens", tokens.run()),
             *serve_http_api(api, node, config.http_api),
+            *serve_outbox(outbox),
         ]
         if admin:
             sources = [
                 read_process("node", name, engine, log),
-                read_stats(node.stats, NODE),
-                read_refusals(node.refusals),
-                read_strangers(node.feed.strangers, are_counted=False),
-                read_fingerprints(keyring),
-                *read_server_api(api.stats if api else None),
-                read_hooks_of(node.clients.hooks),
+                *_sources_of(node, keyring),
+                *read_server_api(api_stats if api or outbox else None),
+                *read_outbox(outbox.stats if outbox else None),
             ]
             asked = Admin(
                 lambda: health_of(
@@ -72,6 +76,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
                     engine,
                     "draining" if node.state is NodeState.DRAINING else isolation.problem(),
                     node.problems(),
+                    str(outbox.problems) if outbox else "",
                 ),
                 lambda: describe([node.report(), *node.feed.live.values()], strangers=node.feed.strangers.rows()),
                 Metrics(sources),
@@ -79,6 +84,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
             jobs.append(serve_admin(admin, asked, config.admin))
         steps = [
             *close_http_api(api),
+            *close_outbox(outbox),
             Step("leave the registry, stop listening and close the clients", node.stop),
             Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
             Step("leave the engine", engine.close),
@@ -93,3 +99,13 @@ async def run_node(config: Config, log: LogWriter) -> int:
             drain=node.drain,
             on_hangup=lambda: reread_on_hangup(secrets, tokens),
         )
+
+
+def _sources_of(node: ChannelNode, keyring: Keyring) -> list[Source]:
+    return [
+        read_stats(node.stats, NODE),
+        read_refusals(node.refusals),
+        read_strangers(node.feed.strangers, are_counted=False),
+        read_fingerprints(keyring),
+        read_hooks_of(node.clients.hooks),
+    ]
