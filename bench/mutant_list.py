@@ -79,8 +79,8 @@ MUTANTS = (
         (
             Edit(
                 "node/commands/publish.py",
-                "            await context.channels.publish(channel, body, key)\n",
-                "            asyncio.ensure_future(context.channels.publish(channel, body, key))\n",
+                "            await context.channels.publish(channel, body, key, is_kept=kept)\n",
+                "            asyncio.ensure_future(context.channels.publish(channel, body, key, is_kept=kept))\n",
             ),
         ),
     ),

@@ -127,6 +127,13 @@ def ground_of(
     return Ground.SUBSCRIBER if grant.subscriber else Ground.CLIENT_WITHIN
 
 
+def is_reserved(rules: ChannelRules | None, channel: str) -> bool:
+    """True if the name of `channel` says who may subscribe: it is private, or user-limited. No hook is asked then."""
+    if rules is None or rules.is_open:
+        return False
+    return channel.startswith(PRIVATE_PREFIX) or (rules.user_limited and USER_BOUNDARY in channel)
+
+
 def name_problem(rules: ChannelRules | None, channel: str) -> int:
     """Return `ALLOWED` if `channel` may exist, or the error code for a client that names it."""
     if rules is None:

@@ -32,6 +32,7 @@ class SubscribeRequest(msgspec.Struct, omit_defaults=True):
 
     channel: str = ""
     token: str = ""
+    data: Raw = Raw()  # for the hook that decides
     recover: bool = False
     epoch: str = ""
     offset: Offset = 0

@@ -106,6 +106,13 @@ def test_a_node_names_hooks_that_there_are() -> None:
     assert NodeConfig(hooks=(SPEC,), connect_hook="app").connect_hook == "app"
 
 
+@pytest.mark.parametrize("option", ["subscribe_hook", "publish_hook"])
+def test_a_namespace_names_hooks_that_there_are(option: str) -> None:
+    with pytest.raises(ConfigError, match=f"{option} of the namespace chat is users, and there is no such hook"):
+        NodeConfig(hooks=(SPEC,), namespaces=(f"chat:{option}=users",))
+    assert NodeConfig(hooks=(SPEC,), namespaces=(f"chat:{option}=app",)).hooks
+
+
 def test_a_connect_hook_answers_before_the_connect_deadline() -> None:
     with pytest.raises(ConfigError, match="connect_deadline_s"):
         NodeConfig(hooks=(SPEC + ",timeout_s=5",), connect_hook="app")

@@ -1,22 +1,30 @@
-"""Publish command: through the channel's history, or directly to the subscribers without one (PROTOCOL.md P-4.7)."""
+"""Publish command: through the channel's history, or directly to the subscribers without one (PROTOCOL.md P-4.7).
+
+If a hook decides, it may replace what is published; then the reply confirms that, and not what the client has sent
+(P-14.8).
+"""
 
 import asyncio
 from functools import partial
 
 from ringway.core.permission import Action
-from ringway.errors import CommandError, EngineError, Unconfirmed
+from ringway.errors import CommandError, EngineError
+from ringway.hooks.hook import Hook, HookFailed
+from ringway.node.commands.by_hook import SPEECH, answer_of, failed, meta_for, result_of
+from ringway.node.commands.channel_hooks import publish_hook
 from ringway.node.commands.context import CommandContext
-from ringway.node.commands.errors import engine_failed, error_reply
+from ringway.node.commands.errors import error_reply
+from ringway.node.commands.hook_results import check_bounds
 from ringway.node.commands.outcome import PendingReply
-from ringway.node.commands.permission import check_allowed
+from ringway.node.commands.permission import check_allowed, check_name
+from ringway.node.commands.publication import check_key, publication_failed
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import EMPTY, encode
-from ringway.protocol.command import PublishRequest, RawPublication, Reply
-from ringway.protocol.errorcode import BAD_REQUEST, INTERNAL, NOT_AVAILABLE, TOO_MANY_REQUESTS, command_error
-
-KEY_BYTES_MAX = 128
-"""The longest idempotency key."""
+from ringway.protocol.command import PublishRequest, RawPublication, Reply, raw_or_absent
+from ringway.protocol.errorcode import BAD_REQUEST, TOO_MANY_REQUESTS, command_error
+from ringway.protocol.hook import PUBLISH, PublishHookRequest, PublishHookResult
+from ringway.types import Channel
 
 
 def publish(context: CommandContext, connection: Connection, command_id: int, request: PublishRequest) -> PendingReply:
@@ -24,26 +32,47 @@ def publish(context: CommandContext, connection: Connection, command_id: int, re
     return PendingReply(partial(publish_now, context, connection, command_id, request))
 
 
+def is_by_hook(context: CommandContext, request: PublishRequest) -> bool:
+    """True if a hook decides: then the publication begins when it has answered, and later ones wait, to keep order."""
+    return bool(context.channels.namespaces.of(Channel(request.channel)).publish_hook)
+
+
 async def publish_now(
     context: CommandContext, connection: Connection, command_id: int, request: PublishRequest
 ) -> bytes:
     """Carry out one publish command; return its reply when the engine has accepted the publication.
 
-    Publications of one connection are begun in the order of its commands: the first await is that of the engine.
+    Publications of one connection are begun in the order of its commands: the first await is that of the engine, unless
+    a hook decides (`is_by_hook`). Raise `ProtocolError` if a hook has the client closed.
     """
     key = request.idempotency_key
     try:
         channel = check_channel(request.channel, context.config.channel_bytes_max)
-        check_allowed(context, connection, channel, Action.PUBLISH)
+        space = context.channels.namespaces.of(channel)
+        hook = publish_hook(context, channel) if space.publish_hook else None
+        if hook is None:
+            check_allowed(context, connection, channel, Action.PUBLISH)
+        else:
+            check_name(context, channel)
         if not bytes(request.data):
             raise command_error(BAD_REQUEST, "data is missing; it may be any JSON")
-        check_key(key, kept=context.channels.namespaces.of(channel).retention is not None)
+        kept = space.retention is not None
+        check_key(key, kept=kept)
         if not connection.may_publish(channel):
             limit = context.config.new_channels_per_s
             raise command_error(TOO_MANY_REQUESTS, f"a client may publish to {limit:g} channels a second that are new")
-        body = encode(RawPublication(data=request.data, info=connection.info_in(channel)))
+        if hook is None:
+            publication = RawPublication(data=request.data, info=connection.info_in(channel))
+        else:
+            result = await _allowed_by(context, connection, channel, request, hook)
+            key = result.idempotency_key or key
+            kept = kept and not result.skip_history
+            check_key(key, kept=kept)
+            data = raw_or_absent(result.new_data) if result.new_data else request.data
+            publication = RawPublication(data=data, info=connection.info_in(channel), tags=result.tags or None)
+        body = encode(publication)
         async with asyncio.timeout(context.config.engine_deadline_s):
-            await context.channels.publish(channel, body, key)
+            await context.channels.publish(channel, body, key, is_kept=kept)
     except CommandError as error:
         return error_reply(context, command_id, error)
     except (EngineError, TimeoutError) as error:
@@ -52,21 +81,25 @@ async def publish_now(
     return encode(Reply(id=command_id, publish=EMPTY))
 
 
-def publication_failed(error: EngineError | TimeoutError, key: str) -> CommandError:
-    """Return the error of a publication with the idempotency key `key` for which the engine failed."""
-    if isinstance(error, Unconfirmed | TimeoutError):  # a retry could double the publication, unless it has a key
-        return CommandError(INTERNAL, "the engine did not confirm; it may be published", temporary=bool(key))
-    return engine_failed(error)
-
-
-def check_key(key: str, *, kept: bool) -> None:
-    """Raise `CommandError` if a publication cannot have the idempotency key `key`; `kept`: it is stored in history."""
-    if not key:
-        return
-    if not kept:
-        raise command_error(NOT_AVAILABLE, "an idempotency key needs history, and this channel keeps none")
-    size = len(key.encode(errors="replace"))
-    if size > KEY_BYTES_MAX or not key.isprintable() or not key.isascii():
-        raise command_error(
-            BAD_REQUEST, f"an idempotency key of {size} bytes; give 1 to {KEY_BYTES_MAX} printable characters of ASCII"
-        )
+async def _allowed_by(
+    context: CommandContext, connection: Connection, channel: Channel, request: PublishRequest, hook: Hook
+) -> PublishHookResult:
+    """Return what `hook` says of a publication, also if its client goes meanwhile (PROTOCOL.md P-4.18)."""
+    credentials = connection.credentials
+    asked = PublishHookRequest(
+        client=connection.client,
+        **SPEECH,
+        user=credentials.user,
+        channel=channel,
+        data=request.data,
+        meta=meta_for(hook, credentials),
+    )
+    try:
+        answer = await answer_of(connection, hook, PUBLISH, asked, lambda: True)
+    except HookFailed as error:
+        raise failed(error) from None
+    result = result_of(answer) or PublishHookResult()
+    most = context.config.outbox_bytes_max
+    size = len(result.new_data)
+    check_bounds(f"data has {size} bytes, and a client may have {most} waiting" if size > most else "")
+    return result

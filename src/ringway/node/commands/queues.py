@@ -3,7 +3,8 @@
 Most commands need no await and are carried out at once, in the call that read them. A command that awaits the engine
 makes a task for its connection; until that is done, further frames wait behind it. Consecutive publications in a frame
 are begun together, in order: engines preserve the order of the calls of `publish`, and confirm many at the price of
-one. For consecutive subscribes the engine is asked together; then each subscribe is carried out in its order.
+one. Those that a hook decides are made one after the other. For consecutive subscribes the engine is asked together;
+then each subscribe is carried out in its order.
 
 The replies to a frame leave in one frame, or in several if they are long; a ready subscribe reply is sent before an
 await, since publications may follow it from then on. Before a query that may have a long answer (history, presence,
@@ -24,7 +25,7 @@ from ringway.logger import get_logger
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.dispatch import asks_for_much, execute, rate_error_replies
 from ringway.node.commands.outcome import Gone, PendingReply
-from ringway.node.commands.publish import publish_now
+from ringway.node.commands.publish import is_by_hook, publish_now
 from ringway.node.commands.subscribe import ask_ahead
 from ringway.node.connection.allowance import Pause
 from ringway.node.connection.command_queue import TURN_COMMANDS, CommandQueue, Goodbye, OnSettled, lines_of
@@ -46,6 +47,9 @@ RECOVERED_MAX = 8
 
 PUBLISHED_MAX = 128
 """Publications of one client that are under way at one time."""
+
+LEFT_S = 10.0
+"""The time for the last publications of a client that is gone, on a node where hooks decide: they are made in turn."""
 
 REPLIES_BYTES = 32 * 1024
 """The size from which replies are sent, before the rest of their frame is carried out."""
@@ -90,11 +94,12 @@ class _Frame:
 class CommandQueues:
     """Carries out commands, and owns the tasks of those that await the engine."""
 
-    __slots__ = ("_asking", "_context", "_outbox", "_tasks")
+    __slots__ = ("_asking", "_context", "_has_publish_hook", "_outbox", "_tasks")
 
     def __init__(self, context: CommandContext, outbox: Outbox) -> None:
         self._context = context
         self._outbox = outbox
+        self._has_publish_hook = context.channels.namespaces.has_publish_hook
         self._asking = asyncio.Semaphore(ASKING_MAX)
         self._tasks = Tasks()
 
@@ -236,8 +241,23 @@ class CommandQueues:
             for command in decode_commands(frame)
             if command.publish is not None
         ]
-        if connection.client:
+        if not connection.client:
+            return
+        if not self._has_publish_hook:
             await asyncio.gather(*(publish_now(self._context, connection, *request) for request in requests))
+            return
+        try:
+            async with asyncio.timeout(LEFT_S):
+                for request in requests:
+                    await publish_now(self._context, connection, *request)
+        except TimeoutError:
+            _log.warning("not all last publications of a client were made: a hook is too slow", within_s=LEFT_S)
+        except ProtocolError:
+            return  # the hook has closed the client, which is gone anyway
+
+    def _waits_for_hook(self, command: Command) -> bool:
+        request = command.publish
+        return self._has_publish_hook and request is not None and is_by_hook(self._context, request)
 
     async def _run_frame(self, connection: Connection, frame: _Frame, pending: PendingReply | None) -> None:
         """Carry out the commands of a frame, until the connection closes.
@@ -279,7 +299,7 @@ class CommandQueues:
         """Await a pending reply, and publications directly after it; False if the command had no effect."""
         if frame.joined:
             frame.send()
-        if command.publish is not None:
+        if command.publish is not None and not self._waits_for_hook(command):
             await self._publish_together(connection, frame, pending)
             return True
         if command.subscribe is not None and frame.index >= frame.asked:
@@ -296,8 +316,8 @@ class CommandQueues:
 
     async def _publish_together(self, connection: Connection, frame: _Frame, first: PendingReply) -> None:
         """Make consecutive publications of a frame together, beginning with `first`."""
-        end = frame.index + 1
-        while end < min(len(frame.commands), frame.index + PUBLISHED_MAX) and frame.commands[end].publish is not None:
+        end, most = frame.index + 1, min(len(frame.commands), frame.index + PUBLISHED_MAX)
+        while end < most and frame.commands[end].publish is not None and not self._waits_for_hook(frame.commands[end]):
             end += 1
         pending = [first]
         for command in frame.commands[frame.index + 1 : end]:

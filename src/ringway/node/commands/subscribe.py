@@ -14,9 +14,13 @@ from ringway.core.permission import Action
 from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import EngineError
+from ringway.hooks.hook import Hook
+from ringway.node.commands.by_hook import SPEECH, by_hook, meta_for
 from ringway.node.commands.by_token import by_token
+from ringway.node.commands.channel_hooks import subscribe_hook
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import engine_failed, error_reply
+from ringway.node.commands.hook_results import rights_from
 from ringway.node.commands.outcome import Gone, PendingReply
 from ringway.node.commands.permission import check_allowed, check_name, will_watch
 from ringway.node.commands.tokens import rights_of
@@ -25,12 +29,14 @@ from ringway.protocol.channel import check_channel
 from ringway.protocol.claims import SubscriptionClaims
 from ringway.protocol.codec import encode
 from ringway.protocol.command import (
+    ABSENT,
     REJECT_UNRECOVERED,
     Push,
     Reply,
     SubscribeRequest,
     SubscribeResult,
     UnsubscribePush,
+    raw_or_absent,
 )
 from ringway.protocol.errorcode import (
     ALREADY_SUBSCRIBED,
@@ -40,6 +46,7 @@ from ringway.protocol.errorcode import (
     UNRECOVERABLE_POSITION,
     command_error,
 )
+from ringway.protocol.hook import SUBSCRIBE, HookSubscription, SubscribeHookRequest
 from ringway.types import Channel
 
 _NOTHING = (b"", b"null")
@@ -55,8 +62,13 @@ def subscribe(
     """
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     _check_served(request)
-    if not _is_by_token(context, connection, channel, request):
+    if not _is_by_token(context, request):
+        hook = subscribe_hook(context, channel)
+        if hook is not None:
+            return _ask_hook(context, connection, command_id, channel, request, hook)
+        check_allowed(context, connection, channel, Action.SUBSCRIBE)
         return _subscribe(context, connection, command_id, channel, request, None)
+    check_name(context, channel)
 
     def finish(claims: SubscriptionClaims) -> bytes | PendingReply:
         rights = _rights(context, connection, channel, claims)
@@ -73,14 +85,48 @@ def _subscribe(
     channel: Channel,
     request: SubscribeRequest,
     rights: SubscriptionRights | None,
+    data: bytes = b"",
 ) -> bytes | PendingReply:
+    """Subscribe a client that may; `data` is for the client itself."""
+    _check_room(context, connection, channel)
+    if not _needs_engine(context, channel, request) and context.channels.streams.interest.claim(channel):
+        return _join(context, connection, command_id, channel, request, [], rights, data)
+    return PendingReply(partial(_subscribe_later, context, connection, command_id, channel, request, rights, data))
+
+
+def _ask_hook(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    channel: Channel,
+    request: SubscribeRequest,
+    hook: Hook,
+) -> PendingReply:
+    check_name(context, channel)
+    _check_room(context, connection, channel)
+    credentials = connection.credentials
+    asked = SubscribeHookRequest(
+        client=connection.client,
+        **SPEECH,
+        user=credentials.user,
+        channel=channel,
+        meta=meta_for(hook, credentials),
+        data=request.data if bytes(request.data) else ABSENT,
+    )
+
+    def finish(result: HookSubscription | None) -> bytes | PendingReply:
+        given = result or HookSubscription()
+        rights = rights_from(given, context.tokens.wall())
+        return _subscribe(context, connection, command_id, channel, request, rights, given.first_data)
+
+    return by_hook(context, connection, command_id, hook, SUBSCRIBE, asked, finish, lambda: connection.is_connected)
+
+
+def _check_room(context: CommandContext, connection: Connection, channel: Channel) -> None:
     if channel in connection.channels:
         raise command_error(ALREADY_SUBSCRIBED, f"to {channel}")
     if len(connection.channels) >= context.config.subscriptions_max:
         raise command_error(LIMIT_EXCEEDED, f"{context.config.subscriptions_max} subscriptions a connection")
-    if not _needs_engine(context, channel, request) and context.channels.streams.interest.claim(channel):
-        return _join(context, connection, command_id, channel, request, [], rights)
-    return PendingReply(partial(_subscribe_later, context, connection, command_id, channel, request, rights))
 
 
 async def ask_ahead(
@@ -94,7 +140,12 @@ async def ask_ahead(
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     if not _needs_engine(context, channel, request):
         return
-    if _is_by_token(context, connection, channel, request):
+    if not _is_by_token(context, request):
+        if subscribe_hook(context, channel) is not None:
+            return  # nobody knows yet whether the engine is needed
+        check_allowed(context, connection, channel, Action.SUBSCRIBE)
+    else:
+        check_name(context, channel)
         _rights(context, connection, channel, context.tokens.check_ahead(request.token))
     async with asyncio.timeout(context.config.engine_deadline_s), turn:
         if not connection.is_usable:
@@ -157,13 +208,9 @@ def _check_served(request: SubscribeRequest) -> None:
         raise command_error(NOT_AVAILABLE, "a filter by tags (tf) is not served; subscribe without, and filter there")
 
 
-def _is_by_token(context: CommandContext, connection: Connection, channel: Channel, request: SubscribeRequest) -> bool:
-    """Return True if a token decides, False if the client needs none; raise `CommandError` if it has no right."""
-    if not request.token or (context.config.insecure and not context.tokens.has_key):
-        check_allowed(context, connection, channel, Action.SUBSCRIBE)
-        return False
-    check_name(context, channel)
-    return True
+def _is_by_token(context: CommandContext, request: SubscribeRequest) -> bool:
+    """Return True if a token decides."""
+    return bool(request.token) and (context.tokens.has_key or not context.config.insecure)
 
 
 def _rights(
@@ -188,6 +235,7 @@ async def _subscribe_later(
     channel: Channel,
     request: SubscribeRequest,
     rights: SubscriptionRights | None,
+    data: bytes,
 ) -> bytes | Gone:
     streams = context.channels.streams
     missed: list[ReplayEntry] | None = None
@@ -205,7 +253,7 @@ async def _subscribe_later(
             return error_reply(context, command_id, error)
         joined = missed is not None or not request.recover or not request.flag & REJECT_UNRECOVERED
         if joined:
-            return _join(context, connection, command_id, channel, request, missed, rights)
+            return _join(context, connection, command_id, channel, request, missed, rights, data)
         context.stats.recoveries["incomplete"] += 1
         return error_reply(context, command_id, command_error(UNRECOVERABLE_POSITION, f"of {channel}"))
     except (EngineError, TimeoutError) as error:
@@ -223,8 +271,10 @@ def _join(
     request: SubscribeRequest,
     missed: list[ReplayEntry] | None,
     rights: SubscriptionRights | None,
+    data: bytes,
 ) -> bytes:
     result = join_channel(context, connection, channel, request, missed, rights)
+    result.data = raw_or_absent(data)
     reply = encode(Reply(id=command_id, subscribe=result))
     if request.recover:
         connection.charge_answer(len(reply))

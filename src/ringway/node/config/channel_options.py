@@ -115,6 +115,22 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "(dialog#carol,dave): they may subscribe, and others may not. Off: # is a character like others."
         ),
     ] = False
+    subscribe_hook: Annotated[
+        str,
+        msgspec.Meta(
+            description="The hook that is asked whether a client without a subscription token may subscribe, in place "
+            "of the two options for that; not for private and user-limited channels. Empty: none.",
+            max_length=32,
+        ),
+    ] = ""
+    publish_hook: Annotated[
+        str,
+        msgspec.Meta(
+            description="The hook that is asked whether a client may publish, and what, in place of the options for "
+            "that. Empty: none.",
+            max_length=32,
+        ),
+    ] = ""
     channel_regex: Annotated[
         str,
         msgspec.Meta(

@@ -1,11 +1,13 @@
 """Settings of hooks: the backends that a node asks, and when. Namespaces name theirs in their options."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
 from ringway.hooks.config import read_hooks, short_hooks
 from ringway.node.config.edge import NodeEdgeConfig
+from ringway.node.config.namespace import Namespace
 
 
 class NodeHooksConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,12 +27,15 @@ class NodeHooksConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_
         msgspec.Meta(description="The hook that is asked who a client without a token is. Empty: none."),
     ] = ""
 
-    def hook_problems(self, deadline_s: float) -> list[str]:
-        """Return the problems of the hooks; `deadline_s` is that of the connect command."""
+    def hook_problems(self, namespaces: Mapping[str, Namespace], deadline_s: float) -> list[str]:
+        """Return the problems of the hooks; `deadline_s` is that of the connect command. Raise `ConfigError`."""
         hooks = read_hooks(self.hooks)
+        named = {"connect_hook": self.connect_hook}
+        for space in namespaces.values():
+            named |= {f"{option} of the namespace {space.name}": name for option, name in space.hooks.items()}
         problems = [
             f"{setting} is {name}, and there is no such hook; give it an endpoint, in [node.hooks.{name}]"
-            for setting, name in (("connect_hook", self.connect_hook),)
+            for setting, name in named.items()
             if name not in ("", *hooks)
         ]
         connect = hooks.get(self.connect_hook)

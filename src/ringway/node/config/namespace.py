@@ -47,6 +47,14 @@ class Namespace:
     join_leave: bool
     force_push_join_leave: bool = False
     rules: ChannelRules = NOTHING
+    subscribe_hook: str = ""
+    publish_hook: str = ""
+
+    @property
+    def hooks(self) -> dict[str, str]:
+        """The hooks of the namespace, by the options that name them."""
+        given = {"subscribe_hook": self.subscribe_hook, "publish_hook": self.publish_hook}
+        return {option: name for option, name in given.items() if name}
 
     def lack_of(self, action: Action) -> str:
         """Return why nobody can do `action` in channels that do not have what it needs; '' if they have."""
@@ -98,6 +106,11 @@ class Namespaces:
     def names(self) -> list[str]:
         """The names of all namespaces."""
         return list(self._named)
+
+    @property
+    def has_publish_hook(self) -> bool:
+        """True if a hook decides about publications in any namespace."""
+        return any(space.publish_hook for space in self._named.values())
 
     def retentions(self) -> list[Retention]:
         """Return the retentions that the engine is to provide."""
@@ -160,4 +173,6 @@ def _namespace(name: str, options: ChannelOptions) -> Namespace:
         join_leave=options.join_leave,
         force_push_join_leave=options.join_leave and options.force_push_join_leave,
         rules=rules_of_options(options),
+        subscribe_hook=options.subscribe_hook,
+        publish_hook=options.publish_hook,
     )

@@ -265,10 +265,7 @@ class NodeConfig(NodeRightsConfig, frozen=True, kw_only=True, forbid_unknown_fie
                     f"personal_channel_namespace is {self.personal_channel_namespace}, and there is no such namespace; "
                     "give it options"
                 )
-        except ConfigError as error:
-            problems += error.problems
-        try:
-            problems += self.hook_problems(self.connect_deadline_s)
+            problems += self.hook_problems(names, self.connect_deadline_s)
         except ConfigError as error:
             problems += error.problems
         refuse(problems)

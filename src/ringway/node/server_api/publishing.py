@@ -13,7 +13,7 @@ import msgspec
 
 from ringway.errors import CommandError, EngineError
 from ringway.node.commands.context import CommandContext
-from ringway.node.commands.publish import check_key, publication_failed
+from ringway.node.commands.publication import check_key, publication_failed
 from ringway.node.server_api.channel_check import check_named
 from ringway.protocol.codec import encode
 from ringway.protocol.command import Raw, RawPublication
