@@ -200,6 +200,14 @@ class HistoryStore(Protocol):
         """
         ...
 
+    async def remove(self, channel: Channel, retention: Retention) -> None:
+        """Remove the publications that `channel` keeps now; return when no read finds them any more.
+
+        Offsets go on growing, and the epoch stays. A `read` since the newest removed publication, or later, is complete
+        as before; since an earlier offset it is not. Subscribers are not told. Idempotent.
+        """
+        ...
+
 
 class Registry(Protocol):
     """Carries messages of members to those that watch their role. They are sent, not stored: nothing remains of a

@@ -111,6 +111,10 @@ class SealedHistory:
         """Return the position of a subscriber that has received all publications until now."""
         return await self._history.position(channel, retention)
 
+    async def remove(self, channel: Channel, retention: Retention) -> None:
+        """Remove the publications that `channel` keeps now."""
+        await self._history.remove(channel, retention)
+
     async def read(
         self,
         channel: Channel,

@@ -277,6 +277,14 @@ class Push(msgspec.Struct, omit_defaults=True):
     leave: Note | None = None
     subscribe: "SubscribePush | None" = None
     unsubscribe: "UnsubscribePush | None" = None
+    refresh: "RefreshPush | None" = None
+
+
+class RefreshPush(msgspec.Struct, omit_defaults=True):
+    """The server has set another end of the connection: in `ttl` seconds, if it `expires`."""
+
+    expires: bool = False
+    ttl: int = 0
 
 
 class SubscribePush(msgspec.Struct, omit_defaults=True):

@@ -76,6 +76,12 @@ class ApiHistoryResult(msgspec.Struct):
     epoch: str
 
 
+class ApiHistoryRemoveRequest(msgspec.Struct):
+    """Remove the publications that `channel` keeps. Subscribers are not told."""
+
+    channel: str = ""
+
+
 class PresentClient(msgspec.Struct):
     """A subscribed client; `conn_info` and `chan_info` are any JSON, and left out if there are none."""
 
@@ -215,6 +221,17 @@ class ApiInvalidateUserTokensRequest(msgspec.Struct):
     issued_before: int = 0
     channel: str = ""
     expire_at: int = 0
+
+
+class ApiRefreshRequest(OfUser, kw_only=True):
+    """Set the end of the connections to `expire_at` in Unix time, 0: never; with `expired` close them now, with 3005.
+
+    `info` is what others are told of the user from now on, in place of the token's.
+    """
+
+    expired: bool = False
+    expire_at: int = 0
+    info: Raw = msgspec.field(default_factory=Raw)
 
 
 class ApiConnectionsRequest(msgspec.Struct):

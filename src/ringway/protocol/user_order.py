@@ -55,13 +55,24 @@ class SubscribeOrder(UserOrder, frozen=True, kw_only=True, tag="subscribe"):
     expires_at: float = 0.0  # Unix time; 0: never
 
 
+class RefreshOrder(UserOrder, frozen=True, kw_only=True, tag="refresh"):
+    """Let the connections end at `expires_at`, or close them with 3005 if they have `expired`.
+
+    `info` is told to others from now on; None: as before. It is JSON, or empty.
+    """
+
+    expired: bool = False
+    expires_at: float = 0.0  # Unix time; 0: never
+    info: str | None = None
+
+
 class AskConnections(UserOrder, frozen=True, kw_only=True, tag="connections"):
     """Name the connections."""
 
     connections_max: Count = 1000
 
 
-UserRequest = DisconnectOrder | UnsubscribeOrder | SubscribeOrder | AskConnections
+UserRequest = DisconnectOrder | UnsubscribeOrder | SubscribeOrder | RefreshOrder | AskConnections
 
 
 class OrderDone(msgspec.Struct, frozen=True, kw_only=True, tag="done"):

@@ -133,6 +133,27 @@ async def test_history_is_read_in_both_directions_and_from_a_position(client: ce
     assert await refused(client.history(cent.HistoryRequest(channel=PLAIN, limit=1))) == 108
 
 
+async def test_a_history_that_is_removed_is_gone_and_who_missed_some_of_it_is_told(
+    client: cent.AsyncClient, node: ChannelNode, dial: Dial
+) -> None:
+    watching, away = [await dial(node, connect=True) for _ in range(2)]
+    await watching.subscribe(KEPT)
+    first = await client.publish(cent.PublishRequest(channel=KEPT, data=1))
+    last = await client.publish(cent.PublishRequest(channel=KEPT, data=2))
+    assert [(await watching.push())["pub"]["data"] for _ in range(2)] == [1, 2]
+    await client.history_remove(cent.HistoryRemoveRequest(channel=KEPT))
+    assert (await client.history(cent.HistoryRequest(channel=KEPT, limit=10))).publications == []
+    await client.publish(cent.PublishRequest(channel=KEPT, data=3))
+    assert (await watching.push())["pub"]["data"] == 3
+    for offset, recovered in ((first.offset, False), (last.offset, True)):
+        asked = {"channel": KEPT, "recover": True, "epoch": last.epoch, "offset": offset}
+        result = (await away.ask(subscribe=asked))["subscribe"]
+        assert result.get("recovered", False) is recovered
+        assert [pub["data"] for pub in result.get("publications", [])] == ([3] if recovered else [])
+        await away.ask(unsubscribe={"channel": KEPT})
+    assert await refused(client.history_remove(cent.HistoryRemoveRequest(channel=PLAIN))) == 108
+
+
 async def test_info_and_channels_are_those_of_all_nodes(
     node: ChannelNode, client: cent.AsyncClient, start_node: StartNode, dial: Dial
 ) -> None:

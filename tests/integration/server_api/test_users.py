@@ -155,6 +155,28 @@ async def test_a_subscription_of_the_server_ends_at_its_time(
     assert (await peer.closed())[0] == 3006
 
 
+async def test_another_end_is_set_for_the_connections_of_a_user_and_they_are_told(
+    nodes: list[ChannelNode], client: cent.AsyncClient, dial: Dial, users: Users
+) -> None:
+    own = [await connected(dial, node) for node in nodes]
+    users.name = "u2"
+    other, _ = await connected(dial, nodes[1])
+    await client.refresh(cent.RefreshRequest(user="u1", expire_at=int(time.time()) + 100))
+    for peer, _ in own:
+        told = (await peer.push())["refresh"]
+        assert told["expires"] is True
+        assert 0 < told["ttl"] <= 100
+    assert sum(len(node.clients.context.expiry) for node in nodes) == 3
+    await client.refresh(cent.RefreshRequest(user="u1", client=own[0][1], expire_at=0))
+    assert (await own[0][0].push())["refresh"] == {}
+    await client.refresh(cent.RefreshRequest(user="u1", client=own[0][1], expire_at=int(time.time()) - 100))
+    assert await own[0][0].closed() == (3005, "connection expired")
+    await client.refresh(cent.RefreshRequest(user="u1", expired=True))
+    for peer, _ in own[1:]:
+        assert await peer.closed() == (3005, "connection expired")
+    await other.publish(ROOM, 1)
+
+
 async def test_the_connections_of_a_user_are_named(
     nodes: list[ChannelNode], client: cent.AsyncClient, dial: Dial, users: Users
 ) -> None:
@@ -204,6 +226,23 @@ async def test_a_session_between_two_nodes_is_unsubscribed_where_it_arrives(
             await follower.read()
     assert [(push["channel"], "unsubscribe" in push) for push in pushes] == [(ROOM, True), ("live:x", False)]
     assert target.clients.registry.of_user("u1")[0].channels == ["kept:x", "live:x"]
+
+
+async def test_a_session_between_two_nodes_gets_its_other_end_where_it_arrives(
+    nodes: list[ChannelNode], client: cent.AsyncClient, follow: Follow
+) -> None:
+    donor, target, _ = nodes
+    follower = await follow(donor, target)
+    await send_off(donor, target)
+    await follower.told_to_move()
+    end = int(time.time()) + 100
+    await client.refresh(cent.RefreshRequest(user="u1", expire_at=end))
+    follower.answer()
+    await follower.go_on()
+    async with asyncio.timeout(PATIENCE_S):
+        while not [line for line in follower.got if "refresh" in line.get("push", {})]:
+            await follower.read()
+    assert target.clients.registry.of_user("u1")[0].credentials.expires_at == end
 
 
 async def test_an_order_that_missed_the_donor_is_carried_out_by_the_target(

@@ -77,6 +77,12 @@ class StoredNamespace:
             self._keys[channel, key] = now + min(KEY_S, self.retention.ttl_s), self._newest
         return self._newest, previous
 
+    def remove(self, channel: Channel, now: float) -> None:
+        """Remove all publications of `channel`."""
+        self._expire(now)
+        while channel in self._channels:
+            self._drop(channel)
+
     def newest_offset(self, channel: Channel, now: float) -> int:
         """Return the position of a subscriber that has received all publications of `channel`."""
         self._expire(now)
@@ -161,6 +167,10 @@ class MemoryHistory:
     ) -> Page:
         """Return the page from the store."""
         return self._open(retention).read_page(channel, since, limit, reverse, self._connection.now(), bytes_max)
+
+    async def remove(self, channel: Channel, retention: Retention) -> None:
+        """Remove the publications of `channel`."""
+        self._open(retention).remove(channel, self._connection.now())
 
     def _open(self, retention: Retention) -> StoredNamespace:
         self._connection.require()

@@ -8,7 +8,7 @@ from functools import partial
 
 from ringway.engine.address import token
 from ringway.engine.nats.connection import NatsConnection
-from ringway.engine.nats.header import place
+from ringway.engine.nats.header import REMOVED, place
 from ringway.engine.nats.inbox import NatsInbox
 from ringway.engine.nats.question import NatsQuestion
 from ringway.errors import EngineAway, EngineUnsuitable
@@ -38,6 +38,8 @@ class _ChannelSubscription:
     def receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         """Deliver the publication, with its place if a stream republished it."""
         if header:
+            if REMOVED in header:
+                return  # no publication: subscribers are not told
             self._broker.deliver(self.channel, payload, *place(header))
         elif reply:
             self._broker.receive_question(self.channel, reply, payload)

@@ -8,6 +8,9 @@ SEQUENCE = b"\r\nNats-Sequence: "
 LAST_SEQUENCE = b"\r\nNats-Last-Sequence: "
 PENDING = b"\r\nNats-Num-Pending: "
 
+REMOVED = b"\r\nRingway-Removed: "
+"""In the header of a mark (`history.NatsHistory.remove`): its subject's publications up to this offset were removed."""
+
 END_OF_BATCH = b"NATS/1.0 204"
 NOT_FOUND = b"NATS/1.0 404"
 NO_RESPONDERS = b"NATS/1.0 503"
@@ -48,6 +51,11 @@ def status(header: bytes) -> str:
     if not header.startswith(_STATUS):
         return ""
     return header[len(_STATUS) : header.index(b"\r")].decode(errors="replace")
+
+
+def mark_of_removal(sequence: int) -> bytes:
+    """Return the header of a mark: all up to `sequence`, the newest of its subject, is removed."""
+    return expected_last(sequence)[:-2] + REMOVED[2:] + b"%d\r\n\r\n" % sequence
 
 
 def expected_last(sequence: int) -> bytes:

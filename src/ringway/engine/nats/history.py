@@ -19,7 +19,8 @@ from ringway.engine.address import token
 from ringway.engine.condition import Condition
 from ringway.engine.nats.append import Append, Appends, Overdue
 from ringway.engine.nats.connection import NatsConnection
-from ringway.engine.nats.jetstream_request import JetStreamRequest, StreamAway
+from ringway.engine.nats.header import mark_of_removal
+from ringway.engine.nats.jetstream_request import JetStreamRequest, StreamAway, WrongRevision, refusal
 from ringway.engine.nats.reader import Reader
 from ringway.engine.nats.stream import HistorySettings, check_version, wanted_config
 from ringway.engine.nats.stream_owner import StreamOwner
@@ -112,6 +113,24 @@ class NatsHistory:
             if since is None or reverse:
                 return await reader.read_back(since, limit, bytes_max)
             return await reader.read_on(since, limit, bytes_max)
+
+    async def remove(self, channel: Channel, retention: Retention) -> None:
+        """Store a mark behind the channel's publications, and purge all before it.
+
+        JetStream does not remember what was purged; the mark does, for as long as what it stands for could be missed.
+        """
+        subject = self._subject(channel, retention)
+        async with self._reading(channel, retention):
+            name = self._owner(retention).name
+            while newest := await self._jetstream.ask_leader(name, {"last_by_subj": subject}):
+                try:
+                    mark = await self._jetstream.store(subject, b"", mark_of_removal(newest))
+                except WrongRevision:
+                    continue  # a publication came between
+                answer = await self._jetstream.api(f"STREAM.PURGE.{name}", {"filter": subject, "seq": mark})
+                if answer.error is not None:
+                    raise refusal(answer.error)
+                return
 
     def on_loss(self) -> None:
         """Suspend appends, and fail unconfirmed ones: the connection is gone."""

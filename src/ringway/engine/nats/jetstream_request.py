@@ -18,6 +18,7 @@ from ringway.engine.nats.header import (
     NO_RESPONDERS,
     NOT_FOUND,
     PENDING,
+    REMOVED,
     SEQUENCE,
     number,
     status,
@@ -85,6 +86,15 @@ class _Stored(msgspec.Struct):
 
 _read_message = msgspec.json.Decoder(_Answer).decode
 _read_stored = msgspec.json.Decoder(_Stored).decode
+
+
+class Mark(bytes):
+    """In place of a payload: the message marks that publications were removed."""
+
+    @property
+    def removed(self) -> int:
+        """The offset up to which they were removed."""
+        return int(self)
 
 
 class WrongRevision(Exception):
@@ -174,6 +184,8 @@ class JetStreamRequest:
     ) -> tuple[list[tuple[int, bytes]], int]:
         """Return up to `count` messages of `subject` from sequence `start` on, and the number of further messages.
 
+        The payload of a mark of a removal is a `Mark`.
+
         They end with the message that exceeds `bytes_max`, by NATS's count.
         """
         wanted = {
@@ -188,6 +200,8 @@ class JetStreamRequest:
         for header, payload in messages:
             if found and number(header, LAST_SEQUENCE) != found[-1][0]:
                 raise EngineAway("NATS left a message out of an answer; retry")
+            if REMOVED in header:
+                payload = Mark(b"%d" % number(header, REMOVED))
             found.append((number(header, SEQUENCE), payload))
         return found, number(end, PENDING)
 

@@ -9,7 +9,7 @@ a moment earlier. So the leader is asked too: for the newest publication, and fo
 
 import asyncio
 
-from ringway.engine.nats.jetstream_request import JetStreamRequest
+from ringway.engine.nats.jetstream_request import JetStreamRequest, Mark
 from ringway.engine.nats.stream import is_complete
 from ringway.engine.nats.stream_owner import StreamOwner
 from ringway.engine.page import Publications, Window, within
@@ -19,6 +19,17 @@ ALL = 1 << 62
 
 LAG_S = 0.02
 """The pause before the next read if a server lags behind the leader."""
+
+
+def without_removed(found: Publications) -> tuple[int, Publications]:
+    """Return the offset up to which publications were removed, 0 if none were, and what is left of `found`.
+
+    Between a mark and its purge, removed publications may still be found.
+    """
+    removed = max((payload.removed for _, payload in found if isinstance(payload, Mark)), default=0)
+    if not removed:
+        return 0, found
+    return removed, [each for each in found if each[0] > removed and not isinstance(each[1], Mark)]
 
 
 class Reader:
@@ -59,14 +70,17 @@ class Reader:
             # If `since` itself is still stored, it is a strong proof.
             found, more, offset = await self._fetch(since, limit + 1, bytes_max)
             newer = [publication for publication in found if publication[0] > since]
-            chosen = within(newer, limit, bytes_max)
-            cut = more or len(chosen) < len(newer)
+            removed, kept = without_removed(newer)
+            chosen = within(kept, limit, bytes_max)
+            cut = more or len(chosen) < len(kept)
             if cut:
                 offset = await self._newest()
-            led = cut or self._owner.replicas == 1 or await self._leader_agrees(since, chosen, offset)
+            led = cut or self._owner.replicas == 1 or await self._leader_agrees(since, newer, offset)
             info = await self._owner.read_info()
             if info.epoch == epoch:
-                complete = not cut and led and is_complete(since, [place for place, _ in found], info)
+                complete = (
+                    not cut and led and removed <= since and is_complete(since, [place for place, _ in found], info)
+                )
                 return Page(epoch, offset, chosen, complete)
 
     async def _fetch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool, int]:
@@ -113,7 +127,7 @@ class Reader:
         reached = 0
         while True:
             some, left = await self._batch(reached + 1, ALL, ALL)
-            window.add_publications(some, before)
+            window.add_publications(without_removed(some)[1], before)
             reached = some[-1][0] if some else reached
             if not left:
                 if reached >= newest:
@@ -128,8 +142,8 @@ class Reader:
             return await self._jetstream.ask_leader(self._owner.name, {"last_by_subj": self._subject})
         return await self._jetstream.newest(self._owner.name, self._subject)
 
-    async def _leader_agrees(self, since: int, chosen: Publications, offset: int) -> bool:
+    async def _leader_agrees(self, since: int, found: Publications, offset: int) -> bool:
         """True if the leader's first publication after `since` is the one that was read, or a later one."""
         message = {"seq": since + 1, "next_by_subj": self._subject}
         first = await self._jetstream.ask_leader(self._owner.name, message)
-        return first == chosen[0][0] if chosen else not since < first <= offset
+        return first == found[0][0] if found else not since < first <= offset

@@ -111,6 +111,10 @@ class RedisHistory:
         except Unconfirmed as error:
             raise EngineAway(str(error)) from None  # a read has no effect, so a retry is safe
 
+    async def remove(self, channel: Channel, retention: Retention) -> None:
+        """Remove the stream; its newest offset stays known: one round trip."""
+        await self._run(script.remove, self._keys(channel, retention), retention)
+
     async def _read_back(
         self, channel: Channel, retention: Retention, since: int | None, limit: int, bytes_max: int
     ) -> Page:

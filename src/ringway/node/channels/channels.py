@@ -19,7 +19,7 @@ from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import Send, Subscriber
 from ringway.node.stats import NodeStats
-from ringway.ports import Deliver, Engine, Position
+from ringway.ports import Deliver, Engine, Position, Retention
 from ringway.protocol.envelope import PUBLICATION, Origin
 from ringway.types import Channel
 
@@ -116,6 +116,10 @@ class Channels:
             return await self._engine.history.append(channel, payload, retention, key)
         await self._engine.broker.publish(channel, payload)
         return None
+
+    async def remove_history(self, channel: Channel, retention: Retention) -> None:
+        """Remove what the history of `channel` keeps now. Raise `EngineError` as `ports.HistoryStore.remove` does."""
+        await self._engine.history.remove(channel, retention)
 
     def tick(self) -> None:
         """Release channels and buffers without users; call it a few times a second."""

@@ -4,7 +4,7 @@ import asyncio
 
 from ringway.core.permission import Action
 from ringway.node.commands.context import CommandContext
-from ringway.ports import Page
+from ringway.ports import Page, Retention
 from ringway.protocol.command import HistoryRequest
 from ringway.protocol.errorcode import NOT_AVAILABLE, UNRECOVERABLE_POSITION, command_error
 from ringway.types import Channel
@@ -15,10 +15,7 @@ async def read_page(context: CommandContext, channel: Channel, request: HistoryR
 
     Raise `CommandError` if the channel keeps no history, `EngineError` or `TimeoutError` if the engine does not answer.
     """
-    space = context.channels.namespaces.of(channel)
-    retention = space.retention
-    if retention is None:
-        raise command_error(NOT_AVAILABLE, space.lack_of(Action.HISTORY))
+    retention = check_has_history(context, channel)
     config, reader = context.config, context.channels.streams.reader
     most = config.recovery_publications_max
     limit = most if request.limit < 0 else min(request.limit, most)
@@ -30,6 +27,14 @@ async def read_page(context: CommandContext, channel: Channel, request: HistoryR
         return await reader.read(
             channel, retention, since, limit, reverse=request.reverse, bytes_max=config.answer_bytes_max
         )
+
+
+def check_has_history(context: CommandContext, channel: Channel) -> Retention:
+    """Return what is kept of `channel`; raise `CommandError` 108 if it keeps no history."""
+    space = context.channels.namespaces.of(channel)
+    if space.retention is None:
+        raise command_error(NOT_AVAILABLE, space.lack_of(Action.HISTORY))
+    return space.retention
 
 
 def check_epoch(request: HistoryRequest, page: Page) -> None:

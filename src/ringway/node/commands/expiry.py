@@ -56,6 +56,10 @@ class Expiry:
         """Return whether there is an end, and the whole seconds until then, at least 1; 0 without an end."""
         return (True, max(1, int(expires_at - self._wall()))) if expires_at < inf else (False, 0)
 
+    def is_over(self, expires_at: float) -> bool:
+        """True if the time `expires_at` has come."""
+        return expires_at <= self._wall()
+
     def tick(self) -> None:
         """Let time pass; call it a few times a second."""
         now = self._wall()

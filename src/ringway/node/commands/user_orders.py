@@ -6,6 +6,7 @@ from other nodes (`core.recent_orders`): so nobody escapes an order by a move.
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
@@ -19,9 +20,9 @@ from ringway.node.connection.connection import Connection
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.ports import Bus, Serving
 from ringway.protocol.channel import check_channel
-from ringway.protocol.close import SERVICE_RESTART
+from ringway.protocol.close import CONNECTION_EXPIRED, SERVICE_RESTART
 from ringway.protocol.codec import encode as encode_reply
-from ringway.protocol.command import Push, Reply, SubscribePush, raw_or_absent
+from ringway.protocol.command import Push, RefreshPush, Reply, SubscribePush, raw_or_absent
 from ringway.protocol.user_order import (
     FOUND_BYTES_MAX,
     USERS,
@@ -30,6 +31,7 @@ from ringway.protocol.user_order import (
     FoundConnection,
     NodeConnections,
     OrderDone,
+    RefreshOrder,
     SubscribeOrder,
     UnsubscribeOrder,
     UserOrder,
@@ -130,6 +132,8 @@ class UserOrders:
                 client.close(order.code, order.reason)
             elif isinstance(order, UnsubscribeOrder):
                 self._unsubscribe(order, client)
+            elif isinstance(order, RefreshOrder):
+                self._refresh(order, client)
             if number % TURN_CLIENTS == 0:
                 await asyncio.sleep(0)
 
@@ -138,6 +142,21 @@ class UserOrders:
         for channel in channels:
             if client.is_usable and channel in client.channels:
                 unsubscribe(self._context, client, channel, order.code, order.reason)
+
+    def _refresh(self, order: RefreshOrder, client: Connection) -> None:
+        """Set another end, and tell the client; one that is over closes it."""
+        if not client.is_connected:
+            return
+        expires_at = order.expires_at or inf
+        left = self._context.expiry.left(expires_at)
+        if order.expired or self._context.expiry.is_over(expires_at):
+            client.close(CONNECTION_EXPIRED, "connection expired")
+            return
+        before = client.credentials
+        info = before.info if order.info is None else order.info.encode()
+        client.credentials = msgspec.structs.replace(before, expires_at=expires_at, info=info)
+        self._context.expiry.watch(client)
+        client.reply([encode_reply(Reply(push=Push(refresh=RefreshPush(*left))))])
 
     async def _subscribe(self, order: SubscribeOrder, clients: list[Connection]) -> None:
         """Subscribe the clients that are not subscribed, as far as they may have more subscriptions."""

@@ -14,11 +14,13 @@ from ringway.protocol.server_api import (
     ApiBroadcastResult,
     ApiConnectionsRequest,
     ApiDisconnectRequest,
+    ApiHistoryRemoveRequest,
     ApiHistoryResult,
     ApiInvalidateUserTokensRequest,
     ApiPresenceResult,
     ApiPublishRequest,
     ApiPublishResult,
+    ApiRefreshRequest,
     ApiRevokeTokenRequest,
     ApiSubscribeRequest,
     ApiUnsubscribeRequest,
@@ -46,6 +48,9 @@ def list_methods(
             queries.presence_stats,
         ),
         ApiMethod("history", "Publications that a channel keeps", HistoryRequest, ApiHistoryResult, queries.history),
+        ApiMethod(
+            "history_remove", "Remove what a channel keeps", ApiHistoryRemoveRequest, Empty, queries.history_remove
+        ),
         ApiMethod("info", "The nodes, and what they are doing", InfoRequest, InfoResult, nodes.info),
         ApiMethod("disconnect", "Close connections of a user", ApiDisconnectRequest, Empty, users.disconnect),
         ApiMethod("unsubscribe", "End subscriptions of a user", ApiUnsubscribeRequest, Empty, users.unsubscribe),
@@ -53,6 +58,7 @@ def list_methods(
         ApiMethod(
             "connections", "The connections of a user", ApiConnectionsRequest, ConnectionsResult, users.connections
         ),
+        ApiMethod("refresh", "Set the end of a user's connections", ApiRefreshRequest, Empty, users.refresh),
         ApiMethod("revoke_token", "Refuse a token from now on", ApiRevokeTokenRequest, Empty, tokens.revoke_token),
         ApiMethod(
             "invalidate_user_tokens", "Refuse a user's tokens that were issued before a time",

@@ -19,6 +19,7 @@ from ringway.protocol.server_api import (
     ApiConnectionsRequest,
     ApiConnectionState,
     ApiDisconnectRequest,
+    ApiRefreshRequest,
     ApiSubscribeRequest,
     ApiUnsubscribeRequest,
     ConnectionsResult,
@@ -32,6 +33,7 @@ from ringway.protocol.user_order import (
     DisconnectOrder,
     FoundConnection,
     NodeConnections,
+    RefreshOrder,
     SubscribeOrder,
     UnsubscribeOrder,
     UserAnswer,
@@ -99,6 +101,17 @@ class UserCalls:
                 user=request.user, client=request.client, session=request.session, channel=request.channel,
                 info=_json(request.info, request.b64info, "info"), data=_json(request.data, request.b64data, "data"),
                 expires_at=float(request.expire_at),
+            )
+        )  # fmt: skip
+
+    async def refresh(self, request: ApiRefreshRequest) -> Empty:
+        """Set the end of a user's connections, or close them as expired."""
+        _check_user(request)
+        given = bytes(request.info)
+        return await self._order(
+            RefreshOrder(
+                user=request.user, client=request.client, session=request.session, expired=request.expired,
+                expires_at=float(request.expire_at), info=_json(request.info, "", "info") if given else None,
             )
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from ringway.testing.contract.broker import BrokerContract
 from ringway.testing.contract.bus import BusContract
 from ringway.testing.contract.history import HistoryContract
 from ringway.testing.contract.history_away import HistoryAwayContract
+from ringway.testing.contract.history_removal import HistoryRemovalContract
 from ringway.testing.contract.lease import LeaseContract
 from ringway.testing.contract.question import QuestionContract
 from ringway.testing.contract.registry import RegistryContract
@@ -28,6 +29,7 @@ class EngineContract(
     BrokerContract,
     QuestionContract,
     HistoryContract,
+    HistoryRemovalContract,
     RegistryContract,
     BusContract,
     LeaseContract,

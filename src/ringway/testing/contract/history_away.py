@@ -21,6 +21,7 @@ class HistoryAwayContract:
                 lambda: a.history.position(ROOM, CHAT),
                 lambda: a.history.read(ROOM, CHAT, 0, 10),
                 lambda: a.history.keep(CHAT),
+                lambda: a.history.remove(ROOM, CHAT),
             ):
                 with raises(EngineAway):
                     await attempt()

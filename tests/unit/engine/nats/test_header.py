@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringway.engine.nats.header import LAST_SEQUENCE, PENDING, SEQUENCE, number, place, status
+from ringway.engine.nats.header import LAST_SEQUENCE, PENDING, REMOVED, SEQUENCE, mark_of_removal, number, place, status
 
 REPUBLISHED = (
     b"NATS/1.0\r\nNats-Stream: rw=c=chat\r\nNats-Subject: rw.c.kept.chat.a\r\nNats-Sequence: 42\r\n"
@@ -47,3 +47,9 @@ def test_numbers_and_statuses_are_found_or_absent() -> None:
 def test_a_place_that_no_stream_has_written_is_none(lines: bytes) -> None:
     """Somebody has published it with headers of his own."""
     assert place(b"NATS/1.0\r\n" + lines) == (0, 0)
+
+
+def test_a_mark_of_a_removal_names_the_newest_that_was_removed_and_must_follow_it() -> None:
+    header = mark_of_removal(41)
+    assert header == b"NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 41\r\nRingway-Removed: 41\r\n\r\n"
+    assert number(header, REMOVED) == 41
