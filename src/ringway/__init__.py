@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Moved,
         PresenceStats,
         Publication,
+        Server,
         Socket,
         StreamPosition,
         Subscription,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         UpgradeError,
     )
     from ringway.rpc import RpcCall
+    from ringway.server_methods import ChannelHistory, ServerMethods, StoredPublication
 
 __all__ = [
     "Client",
@@ -55,6 +57,10 @@ __all__ = [
     "Event",
     "connect",
     "Socket",
+    "Server",
+    "ServerMethods",
+    "StoredPublication",
+    "ChannelHistory",
     "RingwayError",
     "CommandError",
     "ConfigError",
@@ -76,6 +82,9 @@ _ELSEWHERE = {
     "RpcError": "ringway.errors",
     "RpcDisconnect": "ringway.errors",
     "RpcCall": "ringway.rpc",
+    "ServerMethods": "ringway.server_methods",
+    "StoredPublication": "ringway.server_methods",
+    "ChannelHistory": "ringway.server_methods",
 }
 """The modules of names that are not the client's."""
 

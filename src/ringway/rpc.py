@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ringway.protocol.channel import NAME_BYTES_MAX
+from ringway.server_methods import ServerMethods
 
 METHOD_BYTES_MAX = NAME_BYTES_MAX
 """The longest name of a method, in UTF-8."""
@@ -23,7 +24,7 @@ WITHOUT_NAMESPACE = ""
 
 @dataclass(frozen=True, slots=True)
 class RpcCall:
-    """One call of a client. The raw parts are JSON on one line, or empty."""
+    """One call of a client. The raw parts are JSON on one line, or empty; `local` is the server API of its node."""
 
     method: str
     user: str  # empty: anonymous
@@ -31,6 +32,7 @@ class RpcCall:
     raw_data: bytes = b""
     raw_info: bytes = b""
     raw_meta: bytes = b""
+    local: ServerMethods | None = None
 
     @property
     def data(self) -> Any:
@@ -46,6 +48,16 @@ class RpcCall:
     def meta(self) -> Any:
         """What the client's token says to servers alone, decoded; None if there is nothing."""
         return _decoded(self.raw_meta)
+
+    @property
+    def server(self) -> ServerMethods:
+        """The server API, called in this process: publish, cut users off, and so on.
+
+        Raise `RuntimeError` if the call was not made at a node.
+        """
+        if self.local is None:
+            raise RuntimeError("this call was not made at a node, so there is no server behind it")
+        return self.local
 
 
 class RpcHandler(Protocol):

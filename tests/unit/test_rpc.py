@@ -17,6 +17,11 @@ def test_a_call_has_its_parts_decoded() -> None:
     assert (call.data, call.info, call.meta) == ({"a": 1}, "info", [2])
 
 
+def test_a_call_that_was_made_at_no_node_has_no_server() -> None:
+    with pytest.raises(RuntimeError, match="not made at a node"):
+        _ = RpcCall("m", "", "id").server
+
+
 def test_parts_that_are_missing_are_none() -> None:
     call = RpcCall("m", "", "id")
     assert (call.data, call.info, call.meta) == (None, None, None)

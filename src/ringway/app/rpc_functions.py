@@ -13,6 +13,7 @@ from typing import Any
 
 from ringway.app.named_object import object_at
 from ringway.errors import ConfigError, refuse
+from ringway.node.config.http_api import HttpApiConfig
 from ringway.node.config.rpc import RpcConfig, RpcOffer
 from ringway.node.rpc_function import CallThreads, Function, RpcFunction
 from ringway.rpc import RpcCall, RpcHandler
@@ -23,8 +24,11 @@ _NAMED = re.compile(r"(?:([A-Za-z0-9_-]{1,32})=)?([A-Za-z_][\w.]*:[A-Za-z_][\w.]
 _NO_CALL = RpcCall("", "", "")
 
 
-def load_rpc_offer(config: RpcConfig) -> RpcOffer:
-    """Return what answers calls by `config`: its functions are loaded. Raise one `ConfigError` with all problems."""
+def load_rpc_offer(config: RpcConfig, api: HttpApiConfig | None = None) -> RpcOffer:
+    """Return what answers calls by `config`: its functions are loaded. `api` bounds what they call at the server.
+
+    Raise one `ConfigError` with all problems.
+    """
     functions: dict[str, Function] = {}
     problems: list[str] = []
     for spec in config.functions:
@@ -40,7 +44,7 @@ def load_rpc_offer(config: RpcConfig) -> RpcOffer:
     refuse(problems)
     threads = CallThreads(config.threads_max)
     handlers: dict[str, RpcHandler] = {name: RpcFunction(each, threads) for name, each in functions.items()}
-    return RpcOffer(config, handlers)
+    return RpcOffer(config, handlers, api or HttpApiConfig())
 
 
 def _load(spec: str) -> tuple[str, Function]:

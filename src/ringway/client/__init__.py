@@ -5,6 +5,7 @@ from ringway.client.client import Client
 from ringway.client.config import ClientConfig
 from ringway.client.connect import connect
 from ringway.client.event import Connected, Disconnected, Event, Failed, Gap, Moved
+from ringway.client.server import Server
 from ringway.client.socket import Socket
 from ringway.client.subscription import Joined, Left, Publication, Subscription
 from ringway.protocol.command import ClientInfo
@@ -28,4 +29,5 @@ __all__ = [
     "Event",
     "connect",
     "Socket",
+    "Server",
 ]

@@ -1,23 +1,18 @@
 """Answers to a client's queries about a channel: its history, and its subscribers."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 
 from ringway.client.subscription import Publication
 from ringway.protocol.command import HistoryResult, PresenceStatsResult, RawPublication
 from ringway.protocol.decoding import reader
+from ringway.server_methods import PresenceStats, StreamPosition
 from ringway.types import Channel
 
+__all__ = ["History", "PresenceStats", "StreamPosition", "read_history", "read_stats"]
+
 _decode = reader(msgspec.json.Decoder(RawPublication).decode, "a publication")
-
-
-class StreamPosition(NamedTuple):
-    """A position in a channel's history. Offsets of different epochs cannot be compared."""
-
-    epoch: str
-    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +21,6 @@ class History:
 
     publications: tuple[Publication, ...]
     position: StreamPosition
-
-
-class PresenceStats(NamedTuple):
-    """The number of connections that are subscribed to a channel, and of their users."""
-
-    clients: int
-    users: int
 
 
 def read_history(channel: Channel, result: HistoryResult) -> History:

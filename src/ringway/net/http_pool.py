@@ -29,33 +29,42 @@ class AnswerMissing(AnswerCutOff):
 class HttpPool:
     """The kept connections to the server of `base`, at most `idle_max`; `tls_context` is for `https`.
 
-    Each answer has at most `bytes_max` bytes, its head included.
+    Each answer has at most `bytes_max` bytes, its head included. A connection must open in `connect_s`; None: no
+    deadline of its own.
     """
 
     def __init__(
-        self, base: Url, tls_context: tls.SSLContext | None, *, idle_max: int, idle_s: float, bytes_max: int
+        self,
+        base: Url,
+        tls_context: tls.SSLContext | None,
+        *,
+        idle_max: int,
+        idle_s: float,
+        bytes_max: int,
+        connect_s: float | None = None,
     ) -> None:
         self._base = base
         self._tls = tls_context if base.scheme == "https" else None
         self._idle_max = idle_max
         self._idle_s = idle_s
         self._bytes_max = bytes_max
+        self._connect_s = connect_s
         self._idle: list[_KeptConnection] = []  # the last used is the last
-        path = (base.path or "/") + (f"?{base.query}" if base.query else "")
         host = authority(base.host, base.port, _USUAL_PORTS[base.scheme])
-        self._start = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n"
+        query = f"?{base.query}" if base.query else ""
+        self._end = f"{query} HTTP/1.1\r\nHost: {host}\r\n"
 
     def __len__(self) -> int:
         """Return the number of kept connections."""
         return len(self._idle)
 
-    async def post(self, body: bytes, headers: Headers, *, may_repeat: bool) -> HttpAnswer:
-        """Send `body`, and return the answer, whatever its status.
+    async def post(self, body: bytes, headers: Headers, *, may_repeat: bool, under: str = "") -> HttpAnswer:
+        """Send `body` to the path of the server, or to `under` below it; return the answer, whatever its status.
 
         Raise `OSError` if there is no connection, and `HttpAnswerError` if the answer cannot be used.
         """
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        head = f"{self._start}{lines}Content-Length: {len(body)}\r\n\r\n"
+        head = f"POST {self._base.path + under or '/'}{self._end}{lines}Content-Length: {len(body)}\r\n\r\n"
         request = head.encode("latin-1") + body
         kept = self._take_kept()
         if kept is not None:
@@ -73,9 +82,13 @@ class HttpPool:
 
     async def _open(self) -> "_KeptConnection":
         base = self._base
-        _, connection = await connector().open(
-            lambda: _KeptConnection(self._bytes_max, self._forget), base.host, base.port, None, ssl=self._tls
-        )
+        try:
+            async with asyncio.timeout(self._connect_s):
+                _, connection = await connector().open(
+                    lambda: _KeptConnection(self._bytes_max, self._forget), base.host, base.port, None, ssl=self._tls
+                )
+        except TimeoutError:
+            raise ConnectionRefusedError(f"no connection to {base.host}:{base.port} came about in time") from None
         return connection
 
     async def _exchange(self, connection: "_KeptConnection", request: bytes) -> HttpAnswer:

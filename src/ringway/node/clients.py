@@ -30,6 +30,7 @@ from ringway.node.environment import NodeEnvironment
 from ringway.node.sessions.donor import SessionDonors
 from ringway.node.sessions.target import CLIENT_S, COMMIT_S, PREPARE_S, SessionTargets
 from ringway.protocol.envelope import Origin
+from ringway.server_methods import ServerMethods
 from ringway.types import Channel, NodeName
 from ringway.version import VERSION
 
@@ -38,7 +39,7 @@ class NodeClients:
     """All parts of a node that serve clients.
 
     `is_draining` is True if the node accepts no sessions, and `on_sent` is called with the target of each connection
-    that is moved away.
+    that is moved away. `make_server` makes the server API for functions that answer calls (RPC).
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class NodeClients:
         *,
         is_draining: Callable[[], bool],
         on_sent: Callable[[NodeName], None],
+        make_server: Callable[[], ServerMethods],
     ) -> None:
         config, engine, stats = environment.config, environment.engine, environment.stats
         clock, wall, rng, signer = environment.clock, environment.wall, environment.rng, environment.signer
@@ -64,7 +66,7 @@ class NodeClients:
             config, clock, stats, self.handshakes, self.registry, self._keepalive, self._outbox
         )
         self._expiry = Expiry(config, wall, self._unsubscribe)
-        self.rpc = RpcCalls(environment.rpc, self._outbox, stats)
+        self.rpc = RpcCalls(environment.rpc, self._outbox, stats, make_server)
         tokens = TokenChecks(environment.verifier, wall, environment.revocations)
         self.hooks = Hooks(config.hooks, clock)
         context = self.context = CommandContext(

@@ -36,6 +36,7 @@ from ringway.node.environment import NodeEnvironment
 from ringway.node.membership import make_admission, make_member
 from ringway.node.server_api.calls import ApiMethod
 from ringway.node.server_api.cluster import ClusterCalls
+from ringway.node.server_api.local import LocalServer
 from ringway.node.server_api.methods import list_methods
 from ringway.node.server_api.node_queries import NodeQueries
 from ringway.node.server_api.publishing import Publishing
@@ -130,6 +131,7 @@ class ChannelNode:
             environment,
             is_draining=lambda: self.state is NodeState.DRAINING,
             on_sent=self.sent.count_move,
+            make_server=lambda: LocalServer(self.api_methods(environment.rpc.api), environment.rpc.api.commands_max),
         )
         process = ProcessStats(clock)
         self._member = make_member(

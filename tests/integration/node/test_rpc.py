@@ -232,6 +232,21 @@ async def test_a_call_that_never_ends_does_not_keep_a_node_from_stopping(start_n
     assert not held.ended
 
 
+async def test_a_handler_calls_the_server_in_its_process(start_node: StartNode, dial: Dial) -> None:
+    async def answer(call: RpcCall) -> bytes:
+        position = await call.server.publish("c", {"from": call.client})
+        assert list(await call.server.connections()) == [call.client]
+        await call.server.subscribe("", "more", client=call.client)
+        return json.dumps(position.offset).encode()
+
+    peer = await dial(await start_node(rpc=offer(By(answer)), namespaces=("default:history_size=1",)))
+    client = (await peer.connect())["client"]
+    await peer.subscribe("c")
+    assert (await peer.ask(rpc={"method": "m"}))["rpc"]["data"] == 1
+    assert (await peer.push())["pub"]["data"] == {"from": client}
+    assert (await peer.push())["channel"] == "more"
+
+
 # moves
 
 

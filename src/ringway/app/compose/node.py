@@ -37,7 +37,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
     incarnation = new_incarnation()
     secrets = SecretWatch(config.engine)
     tokens = TokenWatch(config, Random())
-    rpc = load_rpc_offer(config.rpc)
+    rpc = load_rpc_offer(config.rpc, config.http_api)
     keyring, ring_secret = secrets.keyring, read_hash_secret(config.engine)
     async with open_engine(config.engine, f"node {incarnation}") as engine:
         name = await name_member(config, engine, keyring, Role.NODE, incarnation)

@@ -15,7 +15,13 @@ def rpc(context: CommandContext, connection: Connection, command_id: int, reques
     if not is_allowed:
         raise command_error(PERMISSION_DENIED, "anonymous clients may not call (rpc.allow_for_anonymous)")
     call = RpcCall(
-        request.method, credentials.user, connection.client, bytes(request.data), credentials.info, credentials.meta
+        request.method,
+        credentials.user,
+        connection.client,
+        bytes(request.data),
+        credentials.info,
+        credentials.meta,
+        context.rpc.server,
     )
     context.rpc.begin(connection, command_id, handler, call)
 

@@ -23,6 +23,7 @@ from ringway.protocol.codec import encode, encode_error
 from ringway.protocol.command import Reply, RpcResult, raw_or_absent
 from ringway.protocol.errorcode import CODES, INTERNAL, LIMIT_EXCEEDED, TOO_MANY_REQUESTS, command_error
 from ringway.rpc import RpcCall, RpcHandler
+from ringway.server_methods import ServerMethods
 from ringway.tasks import Tasks
 
 OWN_CODES = range(400, 2000)
@@ -48,12 +49,19 @@ class _ClientCalls:
 
 
 class RpcCalls:
-    """Carries out calls by the handlers of `offer`, and owns their tasks."""
+    """Carries out calls by the handlers of `offer`, and owns their tasks.
 
-    __slots__ = ("_clients", "_is_stopping", "_outbox", "_stats", "_tasks", "offer")
+    `make_server` makes the server API that they may call, once, at the first call.
+    """
 
-    def __init__(self, offer: RpcOffer, outbox: Outbox, stats: NodeStats) -> None:
+    __slots__ = ("_clients", "_is_stopping", "_make_server", "_outbox", "_server", "_stats", "_tasks", "offer")
+
+    def __init__(
+        self, offer: RpcOffer, outbox: Outbox, stats: NodeStats, make_server: Callable[[], ServerMethods]
+    ) -> None:
         self.offer = offer
+        self._make_server = make_server
+        self._server: ServerMethods | None = None
         self._outbox = outbox
         self._stats = stats
         self._clients: dict[Connection, _ClientCalls] = {}  # only those with calls under way
@@ -63,6 +71,13 @@ class RpcCalls:
     def __len__(self) -> int:
         """Return the number of calls under way."""
         return len(self._tasks)
+
+    @property
+    def server(self) -> ServerMethods:
+        """The server API of this node, in this process."""
+        if self._server is None:
+            self._server = self._make_server()
+        return self._server
 
     def is_calling(self, connection: Connection) -> bool:
         """True if a call of the client is under way."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.node.config.http_api import HttpApiConfig
 from ringway.rpc import RpcHandler
 
 
@@ -77,7 +78,11 @@ class RpcConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 @dataclass(frozen=True, slots=True)
 class RpcOffer:
-    """What answers calls: a handler for each namespace of methods, and their settings."""
+    """What answers calls: a handler for each namespace of methods, and their settings.
+
+    `api` bounds what handlers call at the server API.
+    """
 
     config: RpcConfig = field(default_factory=RpcConfig)
     handlers: Mapping[str, RpcHandler] = field(default_factory=dict)
+    api: HttpApiConfig = field(default_factory=HttpApiConfig)
