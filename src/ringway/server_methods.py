@@ -28,10 +28,12 @@ from ringway.protocol.server_api import (
     ApiBroadcastResult,
     ApiConnectionsRequest,
     ApiDisconnectRequest,
+    ApiHistoryRemoveRequest,
     ApiHistoryResult,
     ApiInvalidateUserTokensRequest,
     ApiPublishRequest,
     ApiPublishResult,
+    ApiRefreshRequest,
     ApiRevokeTokenRequest,
     ApiSubscribeRequest,
     ApiUnsubscribeRequest,
@@ -160,6 +162,10 @@ class ServerMethods(ABC):
         publications = tuple(_stored(_publication(raw)) for raw in found.publications)
         return ChannelHistory(publications, StreamPosition(found.epoch, found.offset))
 
+    async def history_remove(self, channel: str) -> None:
+        """Remove the publications that `channel` keeps. Subscribers are not told; who returns learns of a gap."""
+        await self._ask("history_remove", ApiHistoryRemoveRequest(channel), Any)
+
     async def channels(self, pattern: str = "") -> dict[str, int]:
         """Return the channels with subscribers, those that match the glob `pattern`, and how many each has."""
         found = await self._ask("channels", ChannelsRequest(pattern), ChannelsResult)
@@ -215,6 +221,25 @@ class ServerMethods(ABC):
             data=_raw_or_none(data), expire_at=expire_at,
         )  # fmt: skip
         await self._ask("subscribe", request, Any)
+
+    async def refresh(
+        self,
+        user: str = "",
+        *,
+        client: str = "",
+        session: str = "",
+        expired: bool = False,
+        expire_at: int = 0,
+        info: Any = None,
+    ) -> None:
+        """Set the end of the connections of `user` to `expire_at` (Unix seconds; 0: never), or close them if `expired`.
+
+        `info` is what others are told of the user from now on; None: as before.
+        """
+        request = ApiRefreshRequest(
+            user=user, client=client, session=session, expired=expired, expire_at=expire_at, info=_raw_or_none(info)
+        )
+        await self._ask("refresh", request, Any)
 
     async def revoke_token(self, uid: str, *, expire_at: int = 0) -> None:
         """Refuse the token with the id (`jti`) `uid` from now on. `expire_at` is its end in Unix seconds, if known."""

@@ -88,7 +88,6 @@ class ChannelNode:
         rpc: RpcOffer | None = None,
         token: TokenConfig = NO_TOKENS,
     ) -> None:
-        signer = TicketSigner(keyring)
         rng = rng or random.Random()
         sealed = SealedEngine(engine, keyring, incarnation, wall=wall, clock=clock)
         self.refusals = sealed.refusals
@@ -98,7 +97,7 @@ class ChannelNode:
             incarnation,
             sealed,
             keyring,
-            signer,
+            TicketSigner(keyring),
             clock,
             wall,
             rng,

@@ -118,6 +118,19 @@ async def test_connections_are_found_subscribed_and_closed(
     await eventually(lambda: nodes[1].connections == 0)
 
 
+async def test_the_history_is_removed(server: ringway.ServerMethods) -> None:
+    await server.publish("room", 1)
+    await server.history_remove("room")
+    assert (await server.history("room")).publications == ()
+
+
+async def test_connections_end_at_another_time(server: ringway.ServerMethods, peer: tuple[Peer, str]) -> None:
+    await server.refresh(client=peer[1], expire_at=2**33)
+    assert await peer[0].ask(ping={}) == {"ping": {}}
+    await server.refresh(client=peer[1], expired=True)
+    assert (await peer[0].closed())[0] == 3005
+
+
 async def test_tokens_are_revoked(server: ringway.ServerMethods) -> None:
     await server.revoke_token("an id")
     await server.invalidate_user_tokens("carol")
