@@ -10,7 +10,7 @@ Overflow rule: above `orders_max` the oldest is forgotten. A session that was pr
 
 from collections import deque
 
-from ringway.protocol.user_order import DisconnectOrder, UserOrder
+from ringway.protocol.user_order import DisconnectOrder, NewestOrder, UserOrder
 
 
 class RecentOrders:
@@ -52,6 +52,7 @@ class RecentOrders:
             order
             for number, order in self._of.get(user, ())
             if order.concerns(client)
+            and not (isinstance(order, NewestOrder) and connected_at and order.is_newer(client, connected_at))
             and (number > since or (isinstance(order, DisconnectOrder) and 0.0 < connected_at < order.at))
         ]
 

@@ -15,6 +15,7 @@ from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.revoked_clients import RevokedClients
 from ringway.node.commands.rpc_calls import RpcCalls
+from ringway.node.commands.single_connections import SingleConnections
 from ringway.node.commands.subscribe import unsubscribe
 from ringway.node.commands.tokens import TokenChecks
 from ringway.node.commands.user_orders import UserOrders
@@ -69,6 +70,7 @@ class NodeClients:
         self.rpc = RpcCalls(environment.rpc, self._outbox, stats, make_server)
         tokens = TokenChecks(environment.verifier, wall, environment.revocations)
         self.hooks = Hooks(config.hooks, clock)
+        self._single = SingleConnections(engine.bus, wall)
         context = self.context = CommandContext(
             environment.name,
             VERSION,
@@ -81,6 +83,7 @@ class NodeClients:
             self._expiry,
             self.rpc,
             self.hooks,
+            self._single,
         )
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
@@ -119,6 +122,7 @@ class NodeClients:
         """Let sessions on their way leave, and receive no more sessions and orders."""
         await self.donors.aclose(self._environment.config.stop_deadline_s)
         await self.targets.stop()
+        await self._single.aclose()
         await self.orders.stop()
         await self.exchange.stop()
         await self.revoked.stop()

@@ -38,6 +38,20 @@ class DisconnectOrder(UserOrder, frozen=True, kw_only=True, tag="disconnect"):
         return client not in self.spared and UserOrder.concerns(self, client)
 
 
+class NewestOrder(DisconnectOrder, frozen=True, kw_only=True, tag="newest"):
+    """Close all but the client `newest`, which has connected at `at`, and those that are newer."""
+
+    newest: str
+
+    def concerns(self, client: str) -> bool:
+        """True if the order concerns the client with this id."""
+        return client != self.newest
+
+    def is_newer(self, client: str, connected_at: float) -> bool:
+        """True if the client with this id is newer than the newest that the order knows; by the id at equal times."""
+        return (connected_at, client) > (self.at, self.newest)
+
+
 class UnsubscribeOrder(UserOrder, frozen=True, kw_only=True, tag="unsubscribe"):
     """End the subscriptions to `channel`; to all channels if it is empty."""
 
@@ -72,14 +86,15 @@ class AskConnections(UserOrder, frozen=True, kw_only=True, tag="connections"):
     connections_max: Count = 1000
 
 
-UserRequest = DisconnectOrder | UnsubscribeOrder | SubscribeOrder | RefreshOrder | AskConnections
+UserRequest = DisconnectOrder | NewestOrder | UnsubscribeOrder | SubscribeOrder | RefreshOrder | AskConnections
 
 
 class OrderDone(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """The node has carried the order out for `count` connections."""
+    """The node has carried the order out for `count` connections; `newer` ones were left (`NewestOrder`)."""
 
     incarnation: Incarnation
     count: Count
+    newer: Count = 0
 
 
 class FoundConnection(msgspec.Struct, frozen=True, kw_only=True):

@@ -246,6 +246,68 @@ async def test_a_user_has_a_personal_channel_and_perhaps_one_connection(start_no
     assert "ping" in await other.ask(ping={})
 
 
+SINGLE = {
+    "subscribe_to_user_personal_channel": True,
+    "personal_channel_namespace": "own",
+    "personal_channel_single_connection": True,
+    "move_cool_down_s": 0.0,
+}
+
+
+async def test_a_user_has_one_connection_at_all_nodes_and_a_move_is_no_new_one(
+    start_node: StartNode, dial: Dial, follow: Follow
+) -> None:
+    one, two, three = [await start_node(f"n{number}", **secure(**SINGLE)) for number in (1, 2, 3)]
+    follower = await follow(one, two, three)
+    other = await come(dial, three, "dave")
+    for connection in one.clients.registry.of_user("carol"):
+        await one.clients.donors.send_off(connection, two.name)
+    await follower.follow()
+    await eventually(lambda: two.stats.resumed == 1)
+    assert await count_of(one, two, three) == [0, 1, 0]
+    newest = await come(dial, three)
+    assert (await follower.peer.closed())[0] == 3503
+    assert "unsubscribe" in await newest.ask(unsubscribe={"channel": "plain:a"})
+    assert "unsubscribe" in await other.ask(unsubscribe={"channel": "plain:a"})
+    assert await count_of(one, two, three) == [0, 0, 1]
+
+
+async def test_a_session_on_its_way_is_closed_where_it_arrives_if_its_user_has_connected_anew(
+    start_node: StartNode, dial: Dial, follow: Follow
+) -> None:
+    one, two, three = [await start_node(f"n{number}", **secure(**SINGLE)) for number in (1, 2, 3)]
+    follower = await follow(one, two)
+    for connection in one.clients.registry.of_user("carol"):
+        await one.clients.donors.send_off(connection, two.name)
+    await follower.told_to_move()
+    await come(dial, three)
+    await asyncio.sleep(0.5)  # the nodes know it
+    follower.answer()
+    await follower.go_on()
+    assert (await follower.peer.closed())[0] == 3503
+    assert await count_of(one, two, three) == [0, 0, 1]
+
+
+async def test_of_connections_that_come_together_one_stays(start_node: StartNode, dial: Dial) -> None:
+    nodes = [await start_node(f"n{number}", **secure(**SINGLE)) for number in (1, 2, 3)]
+    for _ in range(5):
+        peers = [await dial(node) for node in nodes for _ in range(2)]
+        for peer in peers:
+            peer.send({"id": 1, "connect": {"token": token_of()}})
+        ends = [asyncio.ensure_future(peer.closed()) for peer in peers]
+        await eventually(lambda ends=ends: sum(end.done() for end in ends) == len(ends) - 1)
+        assert {end.result()[0] for end in ends if end.done()} == {3503}
+        assert sorted(await count_of(*nodes)) == [0, 0, 1]
+        for peer, end in zip(peers, ends, strict=True):
+            end.cancel()
+            peer.abort()
+        await eventually(lambda: sum(node.clients.registry.count_of_user("carol") for node in nodes) == 0)
+
+
+async def count_of(*nodes: ChannelNode) -> list[int]:
+    return [node.clients.registry.count_of_user("carol") for node in nodes]
+
+
 async def test_a_user_has_no_more_connections_than_it_may_have(start_node: StartNode, dial: Dial) -> None:
     node = await start_node(**secure(user_connections_max=2))
     peers = [await come(dial, node) for _ in range(2)]

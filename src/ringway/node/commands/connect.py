@@ -22,6 +22,7 @@ from ringway.node.commands.hook_results import credentials_from, rights_from
 from ringway.node.commands.outcome import Gone, Outcome, PendingReply
 from ringway.node.commands.permission import check_known
 from ringway.node.commands.server_side import join_server_side, obtain_server_side
+from ringway.node.commands.single_connections import REASON
 from ringway.node.commands.tokens import credentials_of
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
@@ -180,10 +181,13 @@ async def _accept_subscribed(
 def _connected(context: CommandContext, connection: Connection, newcomer: Newcomer) -> None:
     config, credentials = context.config, newcomer.credentials
     context.tokens.check_good(credentials)  # it may have been revoked meanwhile
-    if config.subscribe_to_user_personal_channel and config.personal_channel_single_connection:
+    single = config.subscribe_to_user_personal_channel and config.personal_channel_single_connection
+    if single:
         for other in context.registry.of_user(credentials.user):
-            other.close(FORCE_DISCONNECT, "the user has connected anew, and may have one connection")
+            other.close(FORCE_DISCONNECT, REASON)
     connection.accept(newcomer.client or _new_client_id(context), credentials)
+    if single:
+        context.single.tell(connection)
     if credentials != ANONYMOUS:
         context.expiry.watch(connection)
 

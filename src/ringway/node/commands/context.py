@@ -7,6 +7,7 @@ from ringway.hooks.hooks import Hooks
 from ringway.node.channels.channels import Channels
 from ringway.node.commands.expiry import Expiry
 from ringway.node.commands.rpc_calls import RpcCalls
+from ringway.node.commands.single_connections import SingleConnections
 from ringway.node.commands.tokens import TokenChecks
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
@@ -30,3 +31,4 @@ class CommandContext:
     expiry: Expiry
     rpc: RpcCalls
     hooks: Hooks
+    single: SingleConnections

@@ -29,6 +29,7 @@ from ringway.protocol.user_order import (
     AskConnections,
     DisconnectOrder,
     FoundConnection,
+    NewestOrder,
     NodeConnections,
     OrderDone,
     RefreshOrder,
@@ -42,6 +43,9 @@ from ringway.types import Channel, Incarnation
 
 TURN_CLIENTS = 100
 """Clients for whom an order is carried out in one turn of the event loop: some 5 ms."""
+
+TOGETHER_S = 5.0
+"""Connections of a user that come within this time come together: longer than an order is under way."""
 
 _log = get_logger()
 
@@ -85,9 +89,22 @@ class UserOrders:
         if isinstance(request, AskConnections):
             return encode(self._name(request))
         self._recent.add(request, self._clock())
-        clients = [each for each in self._clients_of(request) if request.concerns(each.client)]
+        found = [each for each in self._clients_of(request) if request.concerns(each.client)]
+        clients = [each for each in found if not self._is_newer(request, each)]
         await self._carry_out(request, clients)
-        return encode(OrderDone(incarnation=self._incarnation, count=len(clients)))
+        newer = len(found) - len(clients)
+        return encode(OrderDone(incarnation=self._incarnation, count=len(clients), newer=newer))
+
+    def _is_newer(self, order: UserOrder, client: Connection) -> bool:
+        """True if the client has come at almost the same time as the newest of `order`, and after it.
+
+        Clocks decide only between clients that come together: a connection that is there for a while is older.
+        """
+        if not isinstance(order, NewestOrder):
+            return False
+        connected_at = client.credentials.connected_at
+        came_lately = self._context.tokens.wall() - connected_at < TOGETHER_S
+        return came_lately and order.is_newer(client.client, connected_at)
 
     # sessions that come
 

@@ -68,8 +68,8 @@ class NodeRightsConfig(NodeHooksConfig, frozen=True, kw_only=True, forbid_unknow
     personal_channel_single_connection: Annotated[
         bool,
         msgspec.Meta(
-            description="With personal channels: a user has one connection at this node; an earlier one is closed "
-            "with 3503 when the user connects anew."
+            description="With personal channels: a user has one connection in the cluster; an earlier one is "
+            "closed with 3503 when the user connects anew."
         ),
     ] = False
 
