@@ -49,6 +49,10 @@ class ProtocolError(RingwayError):
         super().__init__(message)
 
 
+class BodyError(RingwayError):
+    """The body of an HTTP message is malformed: nothing that follows can be trusted."""
+
+
 class UpgradeError(RingwayError):
     """A WebSocket handshake was refused; `status` is the HTTP status that says so, `headers` go with it.
 

@@ -12,12 +12,14 @@ from ringway.collect.prometheus import sample_in
 from ringway.core.custom.agent import Advice, parse_line
 from ringway.core.placement.key import KEY_BYTES_MAX, KeyReader
 from ringway.core.placement.key_source import KeySource
-from ringway.errors import ProtocolError, UpgradeError
+from ringway.errors import BodyError, ProtocolError, UpgradeError
 from ringway.gateway.placement.query import Query
 from ringway.gateway.proxy.upstream import Answer, AnswerLimits, NodeHandshake
 from ringway.protocol.forwarded import forwarded_headers, is_trusted, read_client, read_networks, read_told, told_of
 from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.host import host_known, read_hosts
+from ringway.protocol.message_body import LAST_CHUNK, MessageBody, as_chunk, body_of
+from ringway.protocol.message_head import CHUNKED, END, UNTIL_CLOSE, read_answer_head, read_request_head
 from ringway.protocol.origin import origins_at, read_origins
 from ringway.protocol.upgrade import check_request
 
@@ -125,6 +127,63 @@ def answers(data: bytes) -> None:
         loop.close()
 
 
+def messages_with_bodies(data: bytes) -> None:
+    """A stream of requests with bodies: the same requests, however they are cut into reads, and written anew they are
+    the same once more."""
+    if not data:
+        return
+    cut, stream = data[0], data[1:]
+    at = cut % (len(stream) + 1)
+    whole, cut_whole = _requests([stream]), _requests([stream[:at], stream[at:]])
+    assert whole == cut_whole
+    written = b"".join(_write(*each) for each in whole)
+    again = _requests([written])
+    assert [(each[0], each[1], each[3]) for each in again] == [(each[0], each[1], each[3]) for each in whole]
+    end = stream.find(END)
+    if end >= 0:
+        with suppress(UpgradeError):
+            answer = read_answer_head(stream[: end + 2], 16, "GET")
+            assert 100 <= answer.status <= 599
+            assert answer.length >= UNTIL_CLOSE
+
+
+def _requests(pieces: list[bytes]) -> list[tuple[str, str, int, bytes]]:
+    """Return method, target, length and content of each whole request in a stream, up to the first that is wrong."""
+    found: list[tuple[str, str, int, bytes]] = []
+    data, content = b"", b""
+    head: RequestHead | None = None
+    body: MessageBody | None = None
+    length = 0
+    for piece in pieces:
+        data += piece
+        while data:
+            try:
+                if body is None:
+                    end = data.find(END)
+                    if end < 0:
+                        break
+                    head, length = read_request_head(data[: end + 2], 16)
+                    data, body, content = data[end + 4 :], body_of(length), b""
+                if not body.is_over and data:
+                    more, data = body.feed_body(data)
+                    content += more
+                elif not body.is_over:
+                    break
+            except (UpgradeError, BodyError):
+                return found
+            if body.is_over and head is not None:
+                found.append((head.method, f"{head.path}?{head.query}", length, content))
+                body = None
+    return found
+
+
+def _write(method: str, target: str, length: int, content: bytes) -> bytes:
+    field = b"Transfer-Encoding: chunked" if length == CHUNKED else b"Content-Length: %d" % length
+    chunks = (as_chunk(content) if content else b"") + LAST_CHUNK
+    head = f"{method} {target.removesuffix('?')} HTTP/1.1\r\nHost: x\r\n".encode("latin-1")
+    return head + field + END + (chunks if length == CHUNKED else content)
+
+
 def agents(data: bytes) -> None:
     """The line of an HAProxy agent, and a page of Prometheus."""
     text = data.decode("utf-8", "replace")
@@ -167,6 +226,7 @@ def documents(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "requests": requests,
     "answers": answers,
+    "bodies": messages_with_bodies,
     "agents": agents,
     "documents": documents,
     "texts": texts,

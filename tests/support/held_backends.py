@@ -71,7 +71,12 @@ class HeldBackends:
     def attach(self, gateway: Gateway) -> None:
         config, directory = self._config, self._directory
         moves = self.moves = BackendMoves(
-            gateway.relays, directory.groups, self.expectations, lambda: self.holding, config.leave_deadline_s
+            gateway.relays,
+            directory.groups,
+            self.expectations,
+            lambda: self.holding,
+            config.leave_deadline_s,
+            gateway.exchanges,
         )
         settings = HoldingSettings(config.move_cool_down_s, config.idle_after_s, config.move_first == "oldest")
         parts = HoldingParts(

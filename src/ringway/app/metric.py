@@ -37,7 +37,7 @@ GATEWAY: Table = {
     "connections": counter("gateway_connections_total", "TCP connections accepted on the public port."),
     "evicted": counter("gateway_evicted_total", "Connections closed without a complete head in time, or to make room."),
     "requests": counter(
-        "gateway_requests_total", "Requests: discovery, healthz, readyz, upgrade, and the rest.", "kind"
+        "gateway_requests_total", "Requests: discovery, healthz, readyz, upgrade, http, and the rest.", "kind"
     ),
     "responses": counter("gateway_responses_total", "Responses by HTTP status.", "status"),
     "placements": counter("gateway_placements_total", "Clients for whom a node was chosen, by node.", "node"),
@@ -68,7 +68,7 @@ GATEWAY: Table = {
     "address_refused": counter(
         "gateway_address_refused_total",
         "Refusals because an address was at its bound: asks (GET /gateway), handshakes, relays, places (unused "
-        "tickets).",
+        "tickets), requests.",
         "bound",
     ),
     "token_refused": counter(
@@ -92,6 +92,23 @@ GATEWAY: Table = {
     "retries": counter("gateway_handshake_retries_total", "Handshakes that were retried at an alternate node."),
     "heads_pending": gauge("gateway_heads_pending", "Connections without a complete head, or idle between requests."),
     "handshakes_pending": gauge("gateway_handshakes_pending", "Upgrades being opened at a node."),
+    "exchanges": counter("gateway_http_requests_total", "Plain requests on routes with http=true."),
+    "exchanges_open": gauge("gateway_http_requests_open", "Plain requests being carried to backends."),
+    "exchange_retries": counter(
+        "gateway_http_retries_total", "Plain requests that were sent again, or to an alternate backend."
+    ),
+    "exchange_failed": counter(
+        "gateway_http_failed_total",
+        "Plain requests without a whole answer: no_node, unreachable, timeout, answer (the backend's was wrong), full, "
+        "token, client (it left, or its request was broken), stop, drained, fault.",
+        "cause",
+    ),
+    "backend_connections": gauge(
+        "gateway_http_backend_connections", "Connections to backends for plain requests, idle ones included."
+    ),
+    "backend_connects": counter(
+        "gateway_http_backend_connects_total", "Connections to backends that were opened for plain requests."
+    ),
     "relays_open": gauge("gateway_relays_open", "WebSockets being carried to nodes."),
     "relays_opened": counter("gateway_relays_opened_total", "WebSockets that were carried to nodes."),
     "bytes_to_node": counter("gateway_bytes_to_node_total", "Bytes sent to nodes; added when a relay ends."),

@@ -35,6 +35,8 @@ class GroupRoute(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     check_host: str = ""
     auth: str = ""
     """"jwt": the gateway asks for a token before it troubles a node; empty: it asks for none."""
+    http: bool = False
+    """True if plain HTTP requests are carried as well, beside WebSockets."""
 
     auth_end: str = ""
     """"close": the gateway closes a WebSocket when its token ends; empty: it stays open."""

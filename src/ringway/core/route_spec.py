@@ -18,9 +18,10 @@ from ringway.protocol.host import read_hosts
 from ringway.protocol.name import check_name
 from ringway.protocol.spec import OptionErrors, read_pairs
 
-OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host", "auth", "auth-end")
+OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host", "auth", "auth-end", "http")
 AUTH = ("jwt",)
 AUTH_END = (CLOSE_AT_END, "keep")
+_SWITCH = {"true": True, "false": False}
 
 _UNKNOWN = "the option {item!r} of route {subject!r} is unknown; there are " + ", ".join(f"{o}=" for o in OPTIONS)
 _ERRORS = OptionErrors(
@@ -43,6 +44,8 @@ def short_route(table: Mapping[str, Any]) -> str:
             continue
         if option == "policy" and isinstance(value, Mapping):
             text = short_policy(value)
+        elif isinstance(value, bool):
+            text = str(value).lower()
         elif isinstance(value, (list, tuple)):
             text = "+".join(map(str, value))
         else:
@@ -77,7 +80,10 @@ def read_route(spec: str) -> GroupRoute:
         check_host=given.get("check-host", ""),
         auth=given.get("auth", ""),
         auth_end=given.get("auth-end", ""),
+        http=_SWITCH.get(given.get("http", ""), False),
     )
+    if given.get("http") and given["http"] not in _SWITCH:
+        problems.append(f"http={given['http']} of {subject} must be true or false")
     problems += _problems_of(route, spec)
     if problems:
         raise ConfigError(*problems)
@@ -166,11 +172,12 @@ def _problems_of(route: GroupRoute, spec: str) -> list[str]:
         ("on-move", route.on_move is not None), ("close-code", route.close_code is not None),
         ("restart-codes", route.restart_codes is not None), ("check", bool(route.check)),
         ("check-host", bool(route.check_host)), ("auth-end", bool(route.auth_end)),
+        ("http", route.http),
     )  # fmt: skip
     useless = [option for option, is_given in of_backends if is_given]
     if route.group == CHANNELS and useless:
         problems.append(
             f"{', '.join(useless)} of route {spec!r} has no effect: the group {CHANNELS} has channel nodes, which move "
-            "and check themselves; leave it out"
+            "and check themselves, and speak nothing but WebSockets; leave it out"
         )
     return problems

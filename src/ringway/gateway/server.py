@@ -5,7 +5,7 @@ import itertools
 import resource
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.files import UNLIMITED, plan_files
@@ -16,12 +16,15 @@ from ringway.errors import ConfigError
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.probe import Probes
 from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.exchange.exchanges import Exchanges
+from ringway.gateway.exchange.pool import ConnectionPool
 from ringway.gateway.http.connection import HttpConnection
 from ringway.gateway.http.connections import HttpConnections
+from ringway.gateway.http.front import FrontConnection
 from ringway.gateway.http.router import Router
 from ringway.gateway.http.static import StaticFiles
 from ringway.gateway.placement.address_limits import AddressLimits
-from ringway.gateway.placement.affinity import Affinity
+from ringway.gateway.placement.affinity import DISCOVERY_PATH, Affinity
 from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.placement.placer import Placer, TakePromise, promise_nothing
 from ringway.gateway.placement.placers import Placers
@@ -58,6 +61,18 @@ TALLY_SWEEPS = 8
 _log = get_logger()
 
 
+class Carriage(NamedTuple):
+    """What a gateway carries to nodes and backends."""
+
+    relays: Relays
+    exchanges: Exchanges
+
+    @property
+    def files(self) -> int:
+        """The present and expected descriptors."""
+        return self.relays.files + self.exchanges.files
+
+
 class Gateway:
     """A gateway over `directory`, which its owner fills from an engine.
 
@@ -85,7 +100,10 @@ class Gateway:
         self.stats = stats or GatewayStats()
         self._config = config
         files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        relays_max = min(config.relays_max or UNLIMITED, max(1, files.stay // 2))
+        routes = read_routes(config.routes)
+        has_http = any(route.http for route in routes)
+        requests_max = min(config.http_requests_max, max(1, files.stay // 4)) if has_http else 0
+        relays_max = min(config.relays_max or UNLIMITED, max(1, (files.stay - 2 * requests_max) // 2))
         limits = AddressLimits(config, read_networks(config.trusted_proxies), self.stats, clock)
         lingering = LingeringCloses(config.linger_s)
         groups = directory.groups
@@ -97,34 +115,29 @@ class Gateway:
             )  # fmt: skip
 
         placers = Placers(groups, make_placer, clock)
-        routes = read_routes(config.routes)
         check_has_keys(routes, has_keys=verifier is not None)
         routing = self._routing = Routing(routes, groups, has_backends=has_backends)
         self._unreached = UnreachedGroups(routing)
-        affinity = Affinity(read_networks(config.trusted_proxies))
+        affinity = Affinity(read_networks(config.trusted_proxies), config.own_paths_prefix + DISCOVERY_PATH)
         revoked = revocations if revocations is not None else Revocations()
         tokens = self._tokens = TokenCheck(config, affinity, verifier, self.stats, clock, wall, revoked)
         addresses = NodeAddresses(config)
         self._trust = NodeTrust(config, directory, signer.keyring, addresses, self.stats, rng, clock)
         opener = Opener(placers, addresses, self.stats, directory.held.backend, self._trust.failures)
+        watched = RelayTokens(revoked, wall)
         self.relays = Relays(
-            config,
-            placers,
-            routing,
-            affinity,
-            opener,
-            self.stats,
-            relays_max,
-            rng,
-            limits,
-            lingering,
-            tokens,
-            RelayTokens(revoked, wall),
+            config, placers, routing, affinity, opener, self.stats, relays_max, rng, limits, lingering, tokens, watched
         )
         discovery = Discovery(placers, routing, affinity, config.allowed_origins, config.public_url, tokens=tokens)
         static = StaticFiles(config.pages)
+        pool = ConnectionPool(config, addresses, self.stats, clock)
+        self.exchanges = Exchanges(
+            config, placers, routing, affinity, opener, pool, self.stats, limits, tokens, watched, requests_max
+        )
+        self._has_http = has_http
         self._router = Router(config, directory, discovery, self.relays, static, self.stats)
-        self._connections = HttpConnections(config, self.relays, self.stats, clock, limits, files, lingering)
+        carriage = Carriage(self.relays, self.exchanges)
+        self._connections = HttpConnections(config, carriage, self.stats, clock, limits, files, lingering)
         directory.listen(self.relays.on_event, reports=False)
         self._prepare = placers.prepare
         probe = addresses.probe
@@ -156,7 +169,7 @@ class Gateway:
         host, port = self._config.host, self._config.port
         try:
             self._server = await listen(
-                lambda: HttpConnection(self._router, self._connections),
+                self._make_connection,
                 host,
                 port,
                 self._config.backlog,
@@ -184,13 +197,20 @@ class Gateway:
         self._connections.abort()
         self._trust.stop()
         await self._tokens.stop()
-        await self.relays.stop()
+        await asyncio.gather(self.relays.stop(), self.exchanges.stop())
         _log.info("gateway stopped")
+
+    def _make_connection(self) -> asyncio.Protocol:
+        """Return what speaks HTTP on a new connection: one that takes bodies only if a route carries them."""
+        if self._has_http:
+            return FrontConnection(self._router, self._connections, self.exchanges)
+        return HttpConnection(self._router, self._connections)
 
     async def _sweep(self) -> None:
         for turn in itertools.count():
             await asyncio.sleep(SWEEP_S)
             self._connections.sweep()
+            self.exchanges.sweep()
             self._trust.tick()
             self.relays.relay_tokens.tick()
             if turn % TALLY_SWEEPS == 0:

@@ -15,25 +15,34 @@ class GatewayStats:
     meanwhile).
     `probes` of nodes are by outcome: `answered`, `failed`; `knocks` are `answered`, or have the kind of the fault:
     `unreachable`, `refused`, `no_websocket`, `no_proof`, `secret`, `another`. `address_refused` counts the refusals to
-    one address, by the bound that it had reached: `asks`, `handshakes`, `relays`, `places`. `token_refused` counts
-    requests on routes with `auth=jwt`, by the fault of their token: `missing`, `expired`, `invalid`, `page` (a cookie
-    from a foreign page). `cut` counts relays that the gateway ended, by cause: `node_lost`, `client_frame`,
+    one address, by the bound that it had reached: `asks`, `handshakes`, `relays`, `places`, `requests`. `token_refused`
+    counts requests on routes with `auth=jwt`, by the fault of their token: `missing`, `expired`, `invalid`, `page` (a
+    cookie from a foreign page). `cut` counts relays that the gateway ended, by cause: `node_lost`, `client_frame`,
     `node_frame`, `deadline`, `idle`, `stop`, `token` (it ended, or was revoked), `moved` and `drained` (the client was
     told to come back), `move` (the relay could not go on at a different node). For `move`, and for relays that were
     cut between two nodes, `moves_failed` has the reason: `unknown` (the gateway knows no such node, or the ticket is
     not good), `refused`, `unreachable`, `answer` (the node's answer was wrong, or agreed to
     other terms than the client was told), `timeout`, `no_node`, `attempts` (no attempt was left), `message` (a message
     was half sent), `client` (the client left meanwhile), or a cause of `cut`.
+    `exchange_failed` counts plain requests that got no whole answer, by cause: `no_node`, `unreachable`, `timeout`,
+    `answer` (the backend's answer was wrong), `full`, `token`, `client` (it left, or its request was broken), `stop`,
+    `drained`, `fault`.
     """
 
     __slots__ = (
         "address_refused",
+        "backend_connections",
+        "backend_connects",
         "bytes_to_client",
         "bytes_to_node",
         "connections",
         "cut",
         "ejections",
         "evicted",
+        "exchange_failed",
+        "exchange_retries",
+        "exchanges",
+        "exchanges_open",
         "handshakes_pending",
         "heads_pending",
         "knocks",
@@ -86,3 +95,9 @@ class GatewayStats:
         self.moved = 0  # relays that followed a move to their next node
         self.reopened = 0  # relays that were opened anew at a different static backend
         self.moves_failed: Counter[str] = Counter()
+        self.exchanges = 0  # plain requests that were begun
+        self.exchanges_open = 0  # gauge
+        self.exchange_retries = 0  # plain requests that were sent again, or to an alternate backend
+        self.exchange_failed: Counter[str] = Counter()
+        self.backend_connections = 0  # gauge: connections to backends for plain requests
+        self.backend_connects = 0  # such connections that were opened

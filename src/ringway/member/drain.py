@@ -64,6 +64,10 @@ class Drain:
         """Return the seconds until the deadline; 0 if there is none."""
         return 0.0 if self._ends_at is None else max(LEFT_MIN_S, self._ends_at - now)
 
+    def is_overdue(self, now: float) -> bool:
+        """True if the deadline, and the time of the closing after it, are over."""
+        return self._ends_at is not None and now >= self._ends_at + SPREAD_S
+
     def set_state(self, *, draining: bool, within_s: float, now: float, avoid: tuple[NodeName, ...] = ()) -> None:
         """Drain, by a deadline if `within_s` is above 0, or accept newcomers again. The newest call counts."""
         self._avoid = avoid if draining else ()

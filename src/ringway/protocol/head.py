@@ -15,19 +15,20 @@ from ringway.protocol.address import split_host
 from ringway.protocol.proxy_header import SIGNATURE, ProxyHeaderReader, Source
 from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX, wants_upgrade
 
-_ONCE = frozenset(
+ONCE = frozenset(
     {
-        b"host",
-        b"content-length",
-        b"transfer-encoding",
-        b"upgrade",
-        b"origin",
-        b"sec-websocket-key",
-        b"sec-websocket-version",
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "upgrade",
+        "origin",
+        "sec-websocket-key",
+        "sec-websocket-version",
     }
 )
+"""Headers that stand once at most, by their names in lower case."""
 
-_ABSOLUTE = re.compile(rb"(?:https?|wss?)://([^/?#@\\]+)(/[^#]*|\?[^#]*|)", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"(?:https?|wss?)://([^/?#@\\]+)(/[^#]*|\?[^#]*|)", re.IGNORECASE)
 """A target with the server's name in it (RFC 9112, 3.2.2)."""
 
 ALLOWED = (("Allow", "GET, HEAD"),)
@@ -186,7 +187,7 @@ class HeadReader:
         if len(self._headers) >= self._headers_max:
             self._fail(431, f"a request may have {self._headers_max} headers (headers_max)")
         text = name.decode("latin-1")
-        if name in _ONCE and any(text == known for known, _ in self._headers):
+        if text in ONCE and any(text == known for known, _ in self._headers):
             self._fail(400, f"the header {text} stands twice")
         self._headers.append((text, value.decode("latin-1")))
 
@@ -206,7 +207,12 @@ class HeadReader:
         if host and split_host(host) is None:
             self._fail(400, "the Host header is no name[:port]")
         if self._url[:1] != b"/":
-            self._read_absolute()
+            try:
+                target, self._headers = read_absolute(self._url.decode("latin-1"), self._headers)
+            except UpgradeError as error:
+                self.problem = error
+                raise
+            self._url = target.encode("latin-1")
         elif b"#" in self._url:
             self._fail(400, "the request target has a fragment; those are for the client alone")
 
@@ -235,13 +241,14 @@ class HeadReader:
             self._fail(405, f"nothing here takes {method}; ask with GET or HEAD", ALLOWED)
         self._fail(400, "a request with a body is not taken here")
 
-    def _read_absolute(self) -> None:
-        """Replace the Host header by the server's name in the target."""
-        found = _ABSOLUTE.fullmatch(self._url)
-        host = found[1].decode("latin-1") if found is not None else ""
-        if found is None or split_host(host) is None:
-            self._fail(400, "the request target must be a path that begins with /, or http://host/path")
-            return
-        self._url = found[2] if found[2].startswith(b"/") else b"/" + found[2]
-        self._headers = [(name, value) for name, value in self._headers if name != "host"]
-        self._headers.insert(0, ("host", host))
+
+def read_absolute(target: str, headers: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
+    """Return the path in `target`, which names the server, and the headers with that name as `host`.
+
+    Raise `UpgradeError` 400 if `target` is in no such form.
+    """
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None or split_host(found[1]) is None:
+        raise UpgradeError(400, "the request target must be a path that begins with /, or http://host/path")
+    path = found[2] if found[2].startswith("/") else "/" + found[2]
+    return path, [("host", found[1]), *((name, value) for name, value in headers if name != "host")]

@@ -18,12 +18,12 @@ def problems_of(*specs: str) -> str:
 def test_a_route_says_where_it_leads_and_what_happens_there() -> None:
     spec = (
         "path=/chat host=*.Example.com group=chat policy=ring:key=path,c=1.2 on-move=close close-code=4000 "
-        "restart-codes=1001+1011 check=/healthz check-host=chat.test auth=jwt auth-end=close"
+        "restart-codes=1001+1011 check=/healthz check-host=chat.test auth=jwt auth-end=close http=true"
     )
     assert read_route(spec) == GroupRoute(
         path="/chat", host="*.example.com", group="chat", policy="ring:key=path,c=1.2", on_move=OnMove.CLOSE,
         close_code=4000, restart_codes=(1001, 1011), check="/healthz", check_host="chat.test", auth="jwt",
-        auth_end="close",
+        auth_end="close", http=True,
     )  # fmt: skip
     assert read_route("host=*") == GroupRoute()
 
@@ -31,10 +31,10 @@ def test_a_route_says_where_it_leads_and_what_happens_there() -> None:
 def test_a_table_has_the_same_meaning_as_its_short_form() -> None:
     table = {
         "path": "/chat", "group": "chat", "policy": {"name": "ring", "key": "path"}, "on_move": "close",
-        "close_code": 4000, "restart_codes": [1001, 1011],
+        "close_code": 4000, "restart_codes": [1001, 1011], "http": True,
     }  # fmt: skip
     assert short_route(table) == (
-        "path=/chat group=chat policy=ring:key=path on-move=close close-code=4000 restart-codes=1001+1011"
+        "path=/chat group=chat policy=ring:key=path on-move=close close-code=4000 restart-codes=1001+1011 http=true"
     )
 
 
@@ -72,6 +72,8 @@ def test_a_table_with_a_wrong_key_or_value_is_refused(table: dict[str, object], 
         ("close-code=1006", "must be one of 1000"),
         ("close-code=1012+1013", "must be one of 1000"),
         ("restart-codes=x", "must be one of 1000"),
+        ("http=yes", "http=yes of route 'http=yes' must be true or false"),
+        ("group=channels http=true", "speak nothing but WebSockets"),
         ("check=healthz", "must be a path such as /healthz"),
         ("check=/a?b#c", "the check '/a?b#c' of route 'check=/a?b#c' must be a path"),
         ("check=/ü", "must be a path such as /healthz"),

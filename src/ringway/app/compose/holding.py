@@ -90,7 +90,7 @@ class GatewayBackends:
             gateway.relays.relay_tokens.on_learned, answers_all=False,
         )  # fmt: skip
         moves = self._moves = BackendMoves(
-            gateway.relays, groups, self.expectations, lambda: self.holding, config.leave_deadline_s
+            gateway.relays, groups, self.expectations, lambda: self.holding, config.leave_deadline_s, gateway.exchanges
         )
         self.checks = HealthChecks(config, groups, gateway.relays.on_down, self._rng, routes=read_routes(config.routes))
         settings = HoldingSettings(

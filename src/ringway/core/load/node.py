@@ -20,8 +20,8 @@ class NodeLoad:
 
     __slots__ = (
         "accept", "barred", "clock", "connections", "doubt", "ejected", "full", "gate", "heard_at", "incarnation",
-        "inflation", "joined_at", "load", "name", "others", "own", "pending", "problem", "report", "response", "skew_s",
-        "stale", "state", "trim", "turn", "weight", "weight_own",
+        "inflation", "joined_at", "load", "name", "others", "own", "pending", "problem", "report", "requests",
+        "response", "skew_s", "stale", "state", "trim", "turn", "weight", "weight_own",
     )  # fmt: skip
 
     def __init__(self, name: NodeName, incarnation: Incarnation, weight: float = 1.0) -> None:
@@ -35,6 +35,7 @@ class NodeLoad:
         self.pending = 0
         self.own = 0  # places held by this issuer
         self.others = 0  # places held by other members
+        self.requests = 0  # plain requests under way through this gateway
         self.load = 0
         self.full = 1.0 / weight if weight else inf  # with one more; the +1 lets weights count on idle nodes as well
         self.barred = ""  # the reason why it gets no newcomers; empty: it may get them
@@ -105,7 +106,7 @@ class NodeLoad:
 
     def refresh(self) -> None:
         """Recompute `load`, `barred` and `full` after one of their parts has changed."""
-        self.load = self.connections + self.pending + self.own + self.others
+        self.load = self.connections + self.pending + self.own + self.others + self.requests
         most = self.report.connections_max if self.report is not None else 0
         if most and self.load >= most:
             self.barred = f"holds {self.load} of at most {most}"

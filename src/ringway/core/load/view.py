@@ -156,7 +156,7 @@ class LoadView:
         here.own += 1
         self.placed += 1
         if here.weight > 0:
-            self._count_turn(here)
+            self.count_turn(here)
             self._count_pace(here, now)
         self.refresh(here)
 
@@ -323,7 +323,7 @@ class LoadView:
             node.trim, node.gate = before.trim, before.gate
         return node
 
-    def _count_turn(self, node: NodeLoad) -> None:
+    def count_turn(self, node: NodeLoad) -> None:
         """Move the node's turn on. An absent node saves no turns, and a busy node owes one turn at most."""
         one = 1.0 / node.weight
         self._turn += 1.0 / max(self.weights, node.weight)

@@ -57,6 +57,14 @@ class RelayMoves(Protocol):
         """Return when no relay is at one backend."""
         ...
 
+    def requests_at(self, incarnation: Incarnation) -> int:
+        """Return how many plain requests are under way at one backend."""
+        ...
+
+    def cut_requests_at(self, incarnation: Incarnation) -> None:
+        """End the plain requests that are under way at one backend."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HoldingSettings:
@@ -140,7 +148,10 @@ class HeldBackend:
         """Let time pass; call it every `membership.TICK_S`."""
         self.sent.tick()
         self._keys.tick()
-        self.drain.tick(self._clock(), self)
+        now = self._clock()
+        self.drain.tick(now, self)
+        if self.drain.is_overdue(now):
+            self._relays.cut_requests_at(self.incarnation)
 
     def set_state(self, *, draining: bool, within_s: float) -> None:
         """Drain within `within_s` seconds (0: no deadline), or get newcomers again, as a source of this gateway
@@ -166,7 +177,15 @@ class HeldBackend:
         """Return the share to report; the same object as before while there is nothing to report."""
         outcomes, sent = self.outcomes, self.sent
         relays, _ = self._relays.count_at(self.incarnation)
-        if relays or sent.moved or sent.ledger.held() or self._keys.counted or self.drain.state is not NodeState.ACTIVE:
+        requests = self._relays.requests_at(self.incarnation)
+        if (
+            relays
+            or requests
+            or sent.moved
+            or sent.ledger.held()
+            or self._keys.counted
+            or self.drain.state is not NodeState.ACTIVE
+        ):
             return self._make_share()
         facts = (
             self.version, self.accepted, self.taken, sent.missed, outcomes.handed_over, outcomes.reconnected,
@@ -202,9 +221,11 @@ class HeldBackend:
     # The holder (`member.holder.Holder`).
 
     def counts(self) -> HolderCounts:
-        """Return the counts of this moment; a relay that is being moved, or was closed, counts as gone."""
+        """Return the counts of this moment; a relay that is being moved, or was closed, counts as gone, and so does a
+        plain request, which ends by itself."""
         relays, moving = self._relays.count_at(self.incarnation)
-        return HolderCounts(connected=relays - moving, pending=0, open=relays)
+        requests = self._relays.requests_at(self.incarnation)
+        return HolderCounts(connected=relays - moving, pending=0, open=relays + requests)
 
     def measures(self, now: float, cool_down_s: float) -> HolderMeasures:
         """Return the arrivals, and the number of connections that may not be moved now; other measures do not exist

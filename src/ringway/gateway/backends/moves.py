@@ -46,6 +46,18 @@ class MoveLedger(Protocol):
         ...
 
 
+class RequestsAt(Protocol):
+    """The plain requests under way at backends (`gateway.exchange.exchanges`)."""
+
+    def count_at(self, incarnation: Incarnation) -> int:
+        """Return how many are at one backend."""
+        ...
+
+    def cut_at(self, incarnation: Incarnation) -> None:
+        """End those at one backend."""
+        ...
+
+
 class BackendMoves:
     """The moves of one gateway's relays at backends. `quiet_s` is the longest wait for a quiet moment."""
 
@@ -56,7 +68,9 @@ class BackendMoves:
         expectations: Expectations,
         ledger: Callable[[], MoveLedger],
         quiet_s: float,
+        requests: RequestsAt,
     ) -> None:
+        self._requests = requests
         self._relays = relays
         self._groups = groups
         self._expectations = expectations
@@ -124,6 +138,14 @@ class BackendMoves:
         if (node := self._relays.table.node_of(relay)) is not None:
             self._leaving.setdefault(node.incarnation, set()).add(relay)
         self._relays.close_drained(relay)
+
+    def requests_at(self, incarnation: Incarnation) -> int:
+        """Return how many plain requests are under way at one backend."""
+        return self._requests.count_at(incarnation)
+
+    def cut_requests_at(self, incarnation: Incarnation) -> None:
+        """End the plain requests that are under way at one backend, whose drain is over."""
+        self._requests.cut_at(incarnation)
 
     async def wait_none_at(self, incarnation: Incarnation) -> None:
         """Return when no relay is at one backend."""

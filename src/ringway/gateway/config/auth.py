@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.gateway.config.routes import GatewayRoutesConfig
+from ringway.gateway.config.http import GatewayHttpConfig
 from ringway.protocol.forwarded import FORWARDED
 
 _NAME = re.compile(r"[A-Za-z0-9_.~$\[\]-]{1,64}")
@@ -14,7 +14,7 @@ _OF_THE_GATEWAY = ("key", "node", "ticket", "moves", "resume", "pin", "path")
 _OF_HTTP = FORWARDED | {"authorization", "connection", "cookie", "host", "origin", "upgrade"}
 
 
-class GatewayAuthConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GatewayAuthConfig(GatewayHttpConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings for routes with `auth=jwt`; a part of `GatewayConfig`. The keys are in `[token]`."""
 
     auth_query: Annotated[

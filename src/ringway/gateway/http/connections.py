@@ -10,7 +10,6 @@ from ringway.core.pending import Pending
 from ringway.errors import UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.address_limits import AddressLimits
-from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import GatewayStats
 from ringway.net.lingering_close import LingeringCloses
 
@@ -35,6 +34,14 @@ class PublicConnection(Protocol):
         """End the connection because its deadline has passed."""
 
 
+class Carried(Protocol):
+    """What the gateway carries to nodes and backends."""
+
+    @property
+    def files(self) -> int:
+        """The present and expected descriptors."""
+
+
 class HttpConnections:
     """The connections of one gateway while they speak HTTP, and lingering connections.
 
@@ -44,7 +51,7 @@ class HttpConnections:
     def __init__(
         self,
         config: GatewayConfig,
-        relays: Relays,
+        carried: Carried,
         stats: GatewayStats,
         clock: Callable[[], float],
         limits: AddressLimits,
@@ -53,7 +60,7 @@ class HttpConnections:
     ) -> None:
         self.lingering = lingering
         self._config = config
-        self._relays = relays
+        self._carried = carried
         self._stats = stats
         self._clock = clock
         self._limits = limits
@@ -68,7 +75,7 @@ class HttpConnections:
         """Add a new connection. Without room, an older connection is closed, or the new connection is refused."""
         stats, now = self._stats, self._clock()
         stats.connections += 1
-        room = self._files.pending_max(self._relays.files, self._config.heads_pending_max)
+        room = self._files.pending_max(self._carried.files, self._config.heads_pending_max)
         address = self._limits.peer_address(connection.transport)
         for _ in range(EVICTIONS_MAX):
             if len(self._pending) + len(self.lingering) < room:
@@ -85,6 +92,17 @@ class HttpConnections:
         self._pending.remove(connection)
         self._spoken.pop(connection, None)
         self._stats.heads_pending = len(self._pending)
+
+    def pass_on(self, connection: PublicConnection) -> None:
+        """Forget a connection while its request is being carried; `come_back` or `remove` follows."""
+        self.remove(connection)
+
+    def come_back(self, connection: PublicConnection) -> None:
+        """Own a connection again whose request was answered; it idles until the next one."""
+        self._pending.add(connection, self._limits.peer_address(connection.transport), self._clock())
+        self._spoken[connection] = None
+        self._stats.heads_pending = len(self._pending)
+        connection.deadline = self.next_deadline(partial=False)
 
     def on_partial_head(self, connection: PublicConnection) -> None:
         """Record that a connection has sent a part of a request."""
@@ -132,7 +150,7 @@ class HttpConnections:
         """Refuse a connection, with a time to retry: all other connections are too new to be closed."""
         self._stats.evicted += 1
         files = self._files
-        spare = files.files - files.own - self._relays.files - len(self._pending)
+        spare = files.files - files.own - self._carried.files - len(self._pending)
         if len(self.lingering) >= max(files.new // 2, min(LINGERING_MAX, spare)):
             self.lingering.cut_oldest()
         pause_s = str(2 + self._stats.evicted % 8)  # so that clients do not retry together

@@ -58,6 +58,10 @@ class StaticFiles:
     def __len__(self) -> int:
         return len(self._open)
 
+    def has(self, path: str) -> bool:
+        """True if there is a file at `path`."""
+        return bool(self._open) and self.response_to(path, close=False) is not None
+
     def response_to(self, path: str, *, close: bool) -> bytes | None:
         """Return the whole response to a GET of `path`, None if there is no such file."""
         if "%" in path or not path.isascii():  # clients encode different characters

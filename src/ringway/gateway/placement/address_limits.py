@@ -48,6 +48,7 @@ class AddressLimits:
         self._asks = AddressRates()
         self._handshakes = AddressShares()
         self._relays = AddressShares()
+        self._requests = AddressShares()
         self._refusals = Refusals()
 
     def peer_address(self, transport: asyncio.BaseTransport) -> str:
@@ -122,6 +123,16 @@ class AddressLimits:
     def end_relay(self, address: str) -> None:
         """End the count of a WebSocket."""
         self._relays.remove(address)
+
+    def begin_request(self, address: str, requests_max: int) -> None:
+        """Count a plain request under way; raise `UpgradeError` if the address has reached its bound."""
+        if not self._requests.has_room(address, requests_max, self._config.address_share):
+            raise self._refusal(address, "requests", self._requests, f"{requests_max} requests", "address_share")
+        self._requests.add(address)
+
+    def end_request(self, address: str) -> None:
+        """End the count of a plain request."""
+        self._requests.remove(address)
 
     def log_refusals(self) -> None:
         """Log the refusals since the last line; call it a few times a second."""

@@ -21,10 +21,14 @@ def asked_path(head: RequestHead) -> str:
 
 
 class Affinity:
-    """Reads keys from requests. Addresses and hosts come from `trusted` proxies, or from the peer."""
+    """Reads keys from requests. Addresses and hosts come from `trusted` proxies, or from the peer.
 
-    def __init__(self, trusted: Collection[Network]) -> None:
+    `discovery_path` is the path of requests that ask where to connect.
+    """
+
+    def __init__(self, trusted: Collection[Network], discovery_path: str = DISCOVERY_PATH) -> None:
         self.trusted = trusted
+        self._discovery_path = discovery_path
 
     def key(
         self,
@@ -63,7 +67,7 @@ class Affinity:
         peer = peer_of(head.source, client.get_extra_info("peername"))
         who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
         path = head.path
-        if path == DISCOVERY_PATH:
+        if path == self._discovery_path:
             path = asked_path(head)
         return KeySource(
             who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers, user

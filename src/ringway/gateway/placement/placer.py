@@ -134,6 +134,17 @@ class Placer:
             self.limits.outstanding.issue(address, now + wait_s + TICKET_TTL_S)
         return self._placed(choice.node, choice.issuer, choice.alternates, held=True, wait_s=wait_s)
 
+    def choose(self, key: bytes | None) -> Sequence[NodeLoad]:
+        """Return the node for a plain request with `key`, and alternates; raise `NoNode` if no node has room.
+
+        A request needs no slot, and no place is held: it counts while it is under way (`core.load.request`).
+        """
+        now = self.clock()
+        self.view.wake(now)
+        self.queue.refresh(now)
+        choice = choose_place(self.view, self._steering.policy, key, self._rng, now, count=CANDIDATES, claims=False)
+        return (choice.node, *choice.alternates)
+
     def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:
         """Return a place at the alternate `node`, after the first choice has failed."""
         self.view.place(node, self.clock())

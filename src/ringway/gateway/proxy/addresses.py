@@ -51,7 +51,7 @@ class NodeAddresses:
 
     async def send_request(self, address: ServerAddress, request: bytes) -> Answer:
         """Send `request` there and return the answer, as `upstream.request_upgrade` does."""
-        tls = self._tls_context() if address.tls else None
+        tls = self.tls_context() if address.tls else None
         answer = await request_upgrade(address, request, tls, self._limits)
         if answer.status == 101:
             sock = answer.transport.get_extra_info("socket")
@@ -65,7 +65,8 @@ class NodeAddresses:
         answer = await self.send_request(address, request.encode())
         answer.transport.abort()
 
-    def _tls_context(self) -> ssl.SSLContext:
+    def tls_context(self) -> ssl.SSLContext:
+        """Return the settings of TLS to nodes."""
         if self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])

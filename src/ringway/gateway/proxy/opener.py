@@ -23,6 +23,7 @@ from ringway.logger import get_logger
 from ringway.protocol.backend import Backend, OnMove
 from ringway.protocol.move import moved_header
 from ringway.protocol.response import REFUSED, read_error, retry_after
+from ringway.protocol.server_address import ServerAddress
 from ringway.protocol.upgrade import Upgrade, check_response, value_of
 from ringway.types import NodeName
 
@@ -82,6 +83,15 @@ class Opener:
                 self._adapted.clear()
             known = self._adapted[route, node.name] = backend, route.adapt(backend)
         return known[1]
+
+    def address_at(self, node: NodeLoad) -> ServerAddress:
+        """Return the address at which `node` is asked; raise `Unreachable` if its URL cannot be used."""
+        backend = self.backend_at(node)
+        return backend.address if backend is not None else self._addresses.address_of(node)
+
+    def backend_at(self, node: NodeLoad) -> Backend | None:
+        """Return the backend at `node` as its source describes it; None if it is a channel node, or unknown."""
+        return self._backend(node.name) if node.is_backend else None
 
     def on_move(self, node: NodeLoad, upgrade: UpgradeRequest) -> OnMove:
         """Return the action for the WebSocket of `upgrade` at `node` that is to be moved, or whose node is lost."""

@@ -1,19 +1,25 @@
-"""Tokens of the relays to servers of any kind: a relay is closed when its token is revoked, and, where its route says
-so, when its token ends.
+"""Tokens of what is carried to servers of any kind: a relay, or a plain request under way, is ended when its token is
+revoked, and, where its route says so, when its token ends.
 
 Relays to channel nodes are not among them: nodes end connections themselves, and know the later tokens of a client.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ringway.core.expiries import Expiries
 from ringway.core.revocations import Revocations
-from ringway.gateway.proxy.relay import Relay
 from ringway.protocol.claims import ConnectionClaims
 from ringway.protocol.close import CONNECTION_EXPIRED, INVALID_TOKEN
 from ringway.protocol.revocation import Revocation
+
+
+class TokenBearer(Hashable, Protocol):
+    """A relay, or a plain request under way."""
+
+    def cut(self, code: int, reason: str, cause: str) -> None:
+        """End it; a WebSocket with the close code `code`."""
 
 
 class _Bearer(NamedTuple):
@@ -30,14 +36,14 @@ class RelayTokens:
     def __init__(self, revocations: Revocations, wall: Callable[[], float]) -> None:
         self._revocations = revocations
         self._wall = wall
-        self._bearers: dict[Relay, _Bearer] = {}
-        self._ends: Expiries[Relay] = Expiries()
+        self._bearers: dict[TokenBearer, _Bearer] = {}
+        self._ends: Expiries[TokenBearer] = Expiries()
         self._is_new = False
 
     def __len__(self) -> int:
         return len(self._bearers)
 
-    def watch(self, relay: Relay, claims: ConnectionClaims, *, ends: bool) -> None:
+    def watch(self, relay: TokenBearer, claims: ConnectionClaims, *, ends: bool) -> None:
         """Close `relay`, which was opened by a token with `claims`, when that is revoked; if it `ends`, also then."""
         bearer = self._bearers[relay] = _Bearer(claims.jti, claims.sub, claims.issued_at or self._wall())
         if self._revocations.revokes(*bearer):  # while the server was asked
@@ -45,7 +51,7 @@ class RelayTokens:
         elif ends and claims.expires_at < inf:
             self._ends.put(relay, claims.expires_at)
 
-    def forget(self, relay: Relay) -> None:
+    def forget(self, relay: TokenBearer) -> None:
         """Forget a relay that is over."""
         if self._bearers.pop(relay, None) is not None:
             self._ends.drop(relay)

@@ -45,10 +45,7 @@ def upgrade_headers(
     which a client could forge, are replaced by known facts; `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` of a
     trusted proxy pass. `user_header` tells the verified `user`, already encoded; a client's own such header is dropped.
     """
-    dropped = _dropped(trust_peer, user_header)
-    # The Connection header of a trusted proxy is for this gateway; further names in it could come from its client.
-    passed = _passed(headers, dropped, all_named=trust_peer)
-    fields = [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
+    fields = _to_server(headers, trust_peer=trust_peer, user_header=user_header)
     lines = [line for name, line in fields if name != _EXTENSIONS]
     lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
     if user:
@@ -56,6 +53,30 @@ def upgrade_headers(
     lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
     offers = [line for name, line in fields if name == _EXTENSIONS]
     return "".join(lines).encode("latin-1"), "".join(offers).encode("latin-1")
+
+
+def request_lines(
+    headers: Headers, client: ForwardedClient, *, trust_peer: bool, user_header: str = USER_HEADER, user: str = ""
+) -> str:
+    """Return the lines of a plain request to a backend, as `upgrade_headers` does, without its Host and its length."""
+    lines = [line for _, line in _to_server(headers, trust_peer=trust_peer, user_header=user_header)]
+    lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
+    if user:
+        lines.append(f"{user_header}: {user}\r\n")
+    lines.append(_VIA)
+    return "".join(lines)
+
+
+def answer_lines(headers: Headers) -> str:
+    """Return the lines of a backend's answer to a plain request that are passed on, without its length."""
+    return "".join([f"{name}: {value}\r\n" for name, value in _passed(headers, _OF_A_NODE)])
+
+
+def _to_server(headers: Headers, *, trust_peer: bool, user_header: str) -> list[tuple[str, str]]:
+    """Return the names and lines of a client's headers that pass to the server."""
+    # The Connection header of a trusted proxy is for this gateway; further names in it could come from its client.
+    passed = _passed(headers, _dropped(trust_peer, user_header), all_named=trust_peer)
+    return [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
 
 
 @lru_cache(maxsize=8)
@@ -76,6 +97,11 @@ def refusal_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
 
 
 _EXTENSIONS = "sec-websocket-extensions"
+
+_VIA = "Via: 1.1 ringway\r\n"
+"""The mark of this hop in a plain request (RFC 9110, 7.6.3); an answer needs none."""
+
+_OF_A_NODE = frozenset({REFUSED})
 
 _REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", KNOCK, MOVED, PROOF})
 

@@ -38,6 +38,12 @@ class FakeRelays:
     def relays_at(self, incarnation: Incarnation) -> list[FakeConnection]:
         return self.at.get(incarnation, [])
 
+    def requests_at(self, incarnation):
+        return 0
+
+    def cut_requests_at(self, incarnation):
+        pass
+
     def count_at(self, incarnation: Incarnation) -> tuple[int, int]:
         here = self.relays_at(incarnation)
         return len(here), sum(each.sent_to is not None for each in here)

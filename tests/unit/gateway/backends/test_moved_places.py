@@ -25,6 +25,12 @@ class NoRelays:
     def relays_at(self, incarnation):
         return []
 
+    def requests_at(self, incarnation):
+        return 0
+
+    def cut_requests_at(self, incarnation):
+        pass
+
     def count_at(self, incarnation):
         return 0, 0
 

@@ -1,0 +1,1 @@
+"""Plain HTTP requests that are carried to backends, on routes with `http=true`."""
