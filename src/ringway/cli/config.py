@@ -1,5 +1,6 @@
 """`ringway config`: the effective settings with their sources, and a check of them."""
 
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -8,9 +9,12 @@ from ringway.app.config import Loaded, all_fields, load_config
 from ringway.app.field import Field, show_value
 from ringway.cli.command import CommandGroup, Option
 from ringway.cli.option import AsJson, ConfigFile
+from ringway.cli.rights import Anonymous, Channels, say_rights
 from ringway.cli.terminal import say, say_json
+from ringway.cli.token import check_token, say_claims
 from ringway.core.route_spec import read_routes
 from ringway.engine.url import HIDDEN, mask
+from ringway.errors import ConfigError
 
 ENGINE_URL = "engine.url"
 
@@ -41,12 +45,22 @@ def show(
         say(f"{line:<44}  # {loaded.origin(field.path)}" if origin else line)
 
 
-def check(config_file: ConfigFile = None) -> None:
+def check(
+    token: Annotated[
+        str,
+        Option("--token", metavar="TOKEN", help="Say what the bearer of this token may do; - reads standard input."),
+    ] = "",
+    channels: Channels = None,
+    anonymous: Anonymous = False,
+    config_file: ConfigFile = None,
+) -> None:
     """Check the settings that a gateway or node would have if it started now: all that the start would refuse.
 
     Backends, routes, policies, collectors and namespaces are read as at the start, and so are the files that the
-    settings name. Nothing is asked over the network. Prints every problem with its source, and ends with 2 if there is
-    any.
+    settings name. Nothing is asked over the network, but for the key set that may prove a token. Prints every problem
+    with its source, and ends with 2 if there is any.
+
+    With --token or --anonymous it then says what such a client may do, as `ringway token check`.
     """
     from ringway.app.start_check import secret_problems, start_problems
 
@@ -59,6 +73,14 @@ def check(config_file: ConfigFile = None) -> None:
     for route in read_routes(loaded.config.gateway.routes):
         asks = ", for clients with a token" if route.auth else ""
         say(f"{route} leads to the group {route.group}{asks}")
+    if token and anonymous:
+        raise ConfigError("--token and --anonymous are two clients; give one of them")
+    if token or anonymous:
+        now = time.time()
+        claims = check_token(loaded.config, token, now) if token else None
+        if claims is not None:
+            say_claims(claims, now)
+        say_rights(loaded.config, claims, channels or (), now)
 
 
 def value_of(loaded: Loaded, field: Field) -> Any:

@@ -1,10 +1,8 @@
 """`ringway token`: makes tokens, and says what a token is good for."""
 
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 from typing import Annotated, Any
 
 import msgspec
@@ -14,14 +12,14 @@ from ringway.cli.command import Argument, CommandGroup, Exit, Option
 from ringway.cli.duration import read_pause
 from ringway.cli.option import AsJson, ConfigFile, takes_settings
 from ringway.cli.process import run_async
-from ringway.cli.terminal import say, say_json, tell
+from ringway.cli.rights import Anonymous, Channels, rights_as_json, say_rights
+from ringway.cli.terminal import say, say_json
+from ringway.cli.token_proof import Claims, read_token, say_refused, verified
 from ringway.cli.token_revoke import revoke
-from ringway.errors import ConfigError, KeyUnknown, TokenError, TokenExpired
-from ringway.protocol.claims import ConnectionClaims, SubscriptionClaims, TokenClaims
+from ringway.errors import ConfigError, TokenError
+from ringway.protocol.claims import SubscriptionClaims, TokenClaims
 
 SECTIONS = ("token", "subscription_token")
-
-Claims = ConnectionClaims | SubscriptionClaims
 
 
 @takes_settings(*SECTIONS, own=("token",))
@@ -69,26 +67,48 @@ def make(
 @takes_settings(*SECTIONS, own=("token",))
 def check(
     flags: Layer,
-    token: Annotated[str, Argument(metavar="TOKEN", help="The token; - reads it from standard input.")],
+    token: Annotated[str, Argument(metavar="[TOKEN]", help="The token; - reads it from standard input.")] = "",
+    channels: Channels = None,
+    anonymous: Anonymous = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Say what a token is good for by the settings: whose it is, until when, for what; or why it is not accepted.
 
+    Then, for each --channel, or for each namespace of the settings: whether its bearer may subscribe, publish, and ask
+    for presence and history at a node with these settings, by which option, or with which error it is refused.
+
     The key set of an endpoint is read. Other users of the machine can read arguments: give a token that matters by -.
     Ends with 0 if the token is good, and with 1 if it is not.
     """
     config = load_config(flags=flags, file=config_file).config
-    text = sys.stdin.read().strip() if token == "-" and sys.stdin is not None else token.strip()
     now = time.time()
-    try:
-        claims = run_async(_verified(config, text, now))
-    except TokenError as error:
-        _say_refused(text, error, as_json=as_json)
-        raise Exit(1) from None
+    if bool(token) == anonymous:
+        raise ConfigError("give a token, or --anonymous for a client without one")
+    claims = None if anonymous else check_token(config, token, now, as_json=as_json)
+    tells = anonymous or channels or config.node.namespaces
     if as_json:
-        say_json({"good": True, "kind": _kind(claims), "claims": _as_json(claims)})
+        said: dict[str, Any] = {"good": True, "kind": _kind(claims), "claims": _as_json(claims)} if claims else {}
+        say_json(said | (rights_as_json(config, claims, channels or (), now) if tells else {}))
         return
+    if claims is not None:
+        say_claims(claims, now)
+    if tells:
+        say_rights(config, claims, channels or (), now)
+
+
+def check_token(config: Config, word: str, now: float, *, as_json: bool = False) -> Claims:
+    """Return the claims of the token that `word` is; if it is not good, say why, and end with 1."""
+    text = read_token(word)
+    try:
+        return run_async(verified(config, text, now))
+    except TokenError as error:
+        say_refused(text, error, as_json=as_json)
+        raise Exit(1) from None
+
+
+def say_claims(claims: Claims, now: float) -> None:
+    """Print whose token it is, until when, and what else it says."""
     say(f"A good {_kind(claims)} token of {_who(claims)}.")
     for name, value in _lines(claims, now):
         say(f"{name:<10}{value}")
@@ -125,45 +145,6 @@ def _read_key(file: str) -> bytes:
         raise ConfigError(
             f"--private-key-file {file} cannot be read ({error.strerror or error}); give another"
         ) from None
-
-
-async def _verified(config: Config, token: str, now: float) -> Claims:
-    from ringway.auth.verifier import make_verifier
-    from ringway.net import configure
-
-    configure(config.names)
-    verifier = make_verifier(config.token, config.subscription_token, Random())
-    if verifier is None:
-        raise ConfigError(
-            "no key is set that could prove a token; give --hmac-secret-key-file, --rsa-public-key-file, "
-            "--ecdsa-public-key-file, --eddsa-public-key-file or --jwks-public-endpoint"
-        )
-    verify = verifier.verify_subscription if "channel" in _unproven(token) else verifier.verify_connection
-    try:
-        return verify(token, now)
-    except KeyUnknown:
-        await verifier.refresh_keys()
-        return verify(token, now)
-
-
-def _unproven(token: str) -> dict[str, Any]:
-    """Return what a token says, whoever wrote it; empty if it cannot be read."""
-    from ringway.protocol.jwt import read_compact, read_object
-
-    try:
-        return read_object(read_compact(token, len(token)).claims, "claims")
-    except TokenError:
-        return {}
-
-
-def _say_refused(token: str, error: TokenError, *, as_json: bool) -> None:
-    expired = isinstance(error, TokenExpired)
-    if as_json:
-        say_json({"good": False, "expired": expired, "why": str(error), "unproven": _unproven(token)})
-        return
-    tell(f"ringway: the token {'has expired' if expired else 'is not accepted'}: {error}")
-    if said := _unproven(token):
-        tell(f"it says, {'' if expired else 'without proof, '}{msgspec.json.encode(said).decode()}")
 
 
 def _kind(claims: Claims) -> str:

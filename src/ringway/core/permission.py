@@ -39,8 +39,8 @@ class Ground(enum.Enum):
 
     UNCHECKED = ALLOWED, "node.insecure allows everything"
     CLIENT = ALLOWED, "allow_{action}_for_client"
-    SUBSCRIBER = ALLOWED, "allow_{action}_for_subscriber, and it is subscribed"
-    CLIENT_WITHIN = ALLOWED, "allow_{action}_for_client, and it is subscribed"
+    SUBSCRIBER = ALLOWED, "allow_{action}_for_subscriber"
+    CLIENT_WITHIN = ALLOWED, "allow_{action}_for_client, which reaches it only while subscribed"
     OWN = ALLOWED, "its user is named behind #"
     UNKNOWN_NAMESPACE = UNKNOWN_CHANNEL, "there is no namespace {namespace}"
     WRONG_NAME = BAD_REQUEST, "the name does not match the channel_regex of its namespace"

@@ -103,7 +103,56 @@ def test_a_token_that_is_not_good_is_refused_with_the_reason(tmp_path, secret):
     assert (done.returncode, "not three parts" in done.stderr) == (1, True)
 
 
+NODE = f"""
+[token]
+hmac_secret_key = "{SECRET}"
+[node]
+subscribe_to_user_personal_channel = true
+[node.namespaces.chat]
+allow_subscribe_for_client = true
+allow_publish_for_subscriber = true
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> str:
+    """A file with the settings of a node."""
+    file = tmp_path / "ringway.toml"
+    file.write_text(NODE)
+    return str(file)
+
+
+def test_the_check_says_what_the_bearer_may_do_in_channels(tmp_path, settings):
+    token = made(tmp_path, "--user", "42", "--config", settings)
+    words = ("token", "check", token, "--config", settings, "--channel", "chat:a", "--channel", "none:a")
+    answer = json.loads(run(tmp_path, *words, "--json").stdout)
+    assert answer["connect"] == {"allowed": "yes", "why": "the token is good"}
+    assert answer["server_side"] == ["#42"]
+    chat, none = answer["channels"]
+    assert chat["subscribe"] == {"allowed": "yes", "why": "allow_subscribe_for_client"}
+    assert chat["publish"] == {"allowed": "while subscribed", "why": "allow_publish_for_subscriber"}
+    assert (chat["history"]["code"], none["subscribe"]["code"]) == (103, 102)
+    lines = run(tmp_path, *words).stdout.splitlines()
+    assert "chat:a  (namespace chat)" in lines
+    assert "  subscribe yes: allow_subscribe_for_client" in lines
+    assert "  subscribe no, error 102: there is no namespace none" in lines
+
+
+def test_the_check_of_the_settings_says_what_clients_may_do_in_each_namespace(tmp_path, settings):
+    token = made(tmp_path, "--user", "42", "--config", settings)
+    done = run(tmp_path, "config", "check", "--config", settings, "--token", token)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "A good connection token of user '42'." in lines
+    assert [line for line in lines if "(namespace" in line] == ["chat:*  (namespace chat)", "*  (namespace default)"]
+    done = run(tmp_path, "config", "check", "--config", settings, "--anonymous")
+    assert "connect   no, close 3501: no token was sent, and this node takes no clients without one" in done.stdout
+    assert run(tmp_path, "config", "check", "--config", settings, "--token", "rubbish").returncode == 1
+
+
 WRONG = {
+    "neither a token nor none": (("check",), "give a token, or --anonymous"),
+    "no name of a channel": (("check", "--anonymous", "--channel", "a\nb"), "--channel is no name of a channel"),
     "no key to sign with": (("make", "--user", "42"), "token.hmac_secret_key is not set"),
     "no key to check with": (("check", "a.b.c"), "no key is set that could prove a token"),
     "a short secret": (("make", "--hmac-secret-key", "short"), "has 5 bytes"),

@@ -65,7 +65,7 @@ async def test_a_call_is_answered_with_what_is_known_of_its_client(start_node: S
 
 
 @pytest.mark.parametrize(
-    ("method", "code"), [("m", 104), ("chat:m", 0), ("other:m", 104), ("x" * 256, 107), ("a\nb", 107)]
+    ("method", "code"), [("m", 108), ("chat:m", 0), ("other:m", 104), ("x" * 256, 107), ("a\nb", 107)]
 )
 async def test_a_method_goes_to_the_handler_of_its_namespace(
     start_node: StartNode, dial: Dial, method: str, code: int

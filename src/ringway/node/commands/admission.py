@@ -1,6 +1,6 @@
 """Admission of clients, as far as the settings of a node and the claims of a token decide it, without a connection.
 
-`connect` asks it for a client, and `node.bearer` for an operator.
+`connect` asks it for a client, and `node.commands.bearer` for an operator.
 """
 
 from ringway.core.permission import personal_channel

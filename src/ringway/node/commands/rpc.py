@@ -3,7 +3,7 @@
 from ringway.node.commands.context import CommandContext
 from ringway.node.connection.connection import Connection
 from ringway.protocol.command import RpcRequest
-from ringway.protocol.errorcode import BAD_REQUEST, METHOD_NOT_FOUND, PERMISSION_DENIED, command_error
+from ringway.protocol.errorcode import BAD_REQUEST, METHOD_NOT_FOUND, NOT_AVAILABLE, PERMISSION_DENIED, command_error
 from ringway.rpc import METHOD_BYTES_MAX, RpcCall, RpcHandler, namespace_of_method
 
 
@@ -36,5 +36,5 @@ def _handler_of(context: CommandContext, method: str) -> RpcHandler:
     handler = context.rpc.offer.handlers.get(namespace)
     if handler is None:
         where = f"of the namespace {namespace}" if namespace else "without a namespace"
-        raise command_error(METHOD_NOT_FOUND, f"this node answers no methods {where}")
+        raise command_error(METHOD_NOT_FOUND if namespace else NOT_AVAILABLE, f"this node answers no methods {where}")
     return handler

@@ -162,6 +162,18 @@ def refreshed(credentials: Credentials, claims: ConnectionClaims, *, expires: bo
     return msgspec.structs.replace(fresh, meta=fresh.meta or credentials.meta)
 
 
+def misuse_of(claims: SubscriptionClaims, user: str, client: str, channel: str) -> str:
+    """Return for whom or what a token is that `client` of `user` sent for `channel`; '' if it is for them."""
+    for name, claimed, is_so in (
+        ("channel", claims.channel, claims.channel == channel),
+        ("user", claims.sub, claims.sub == user),
+        ("client", claims.client, claims.client in ("", client)),
+    ):
+        if not is_so:
+            return f"it is for the {name} {claimed!r}, and not for the one that sent it"
+    return ""
+
+
 def rights_of(
     claims: SubscriptionClaims, credentials: Credentials, client: str, channel: Channel, now: float, *, expires: bool
 ) -> SubscriptionRights:
@@ -169,13 +181,9 @@ def rights_of(
 
     Raise `ProtocolError` 3500 if it is for another channel, user or client, or if a bound is exceeded.
     """
-    for name, claimed, is_so in (
-        ("channel", claims.channel, claims.channel == channel),
-        ("user", claims.sub, claims.sub == credentials.user),
-        ("client", claims.client, claims.client in ("", client)),
-    ):
-        if not is_so:
-            raise _refused(TokenInvalid(f"it is for the {name} {claimed!r}, and not for the one that sent it"))
+    misuse = misuse_of(claims, credentials.user, client, channel)
+    if misuse:
+        raise _refused(TokenInvalid(misuse))
     rights = SubscriptionRights(
         json_line(claims.shown_info),
         claims.expires_at if expires else inf,
