@@ -35,6 +35,7 @@ CALLERS = 16
 PATH = "/connection/websocket"
 DATA = b'{"text":"' + b"x" * 100 + b'"}'
 P99_MS_MAX = 5.0
+DEADLINE_S = 5.0
 
 Call = Callable[[int], Awaitable[None]]
 
@@ -169,9 +170,14 @@ def engine_publish(engine: Engine, kept: bool) -> Call:
 
 
 def engine_broadcast(engine: Engine, kept: bool, channels: int) -> Call:
+    names = [Channel(f"{'kept:' if kept else ''}e{at}") for at in range(channels)]
+    payload = b"x" * 160
+
     async def call(number: int) -> None:
-        publications = (engine_publish(engine, kept)(at) for at in range(channels))
-        await asyncio.gather(*publications)
+        if kept:
+            await engine.history.append_many([(name, payload, "") for name in names], KEPT, deadline_s=DEADLINE_S)
+        else:
+            await engine.broker.publish_many([(name, payload) for name in names], deadline_s=DEADLINE_S)
 
     return call
 

@@ -6,11 +6,11 @@ Payloads are bytes, which an engine does not read. The words are those of no par
 
 import re
 import sys
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from ringway.errors import ConfigError
+from ringway.errors import ConfigError, EngineError
 from ringway.types import Channel, NodeName, Role
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -76,6 +76,17 @@ class Broker(Protocol):
 
         Raise `EngineAway` if the engine cannot be reached: then nothing was published. Raise `Unconfirmed`, which is
         an `EngineAway` too, if the connection was lost before the confirmation: then it is unknown.
+        """
+        ...
+
+    async def publish_many(
+        self, publications: Sequence[tuple[Channel, bytes]], *, deadline_s: float
+    ) -> list[EngineError | None]:
+        """Publish payloads, each to its channel; return the outcome of each, in their order.
+
+        They are sent together, in their order, before the first await, and share round trips. The outcome is None if
+        the engine has accepted the payload, or else the error that `publish` would raise; `Unconfirmed` if nothing was
+        heard of it within `deadline_s`. One failure does not prevent the others.
         """
         ...
 
@@ -150,6 +161,10 @@ class Page(NamedTuple):
     """True if it is proven that no publication after `since` is missing: trimmed, expired, lost, or beyond a limit."""
 
 
+HistoryEntry = tuple[Channel, bytes, str]
+"""A publication that is to be kept: its channel, its payload, and its key; without a key ''."""
+
+
 class HistoryStore(Protocol):
     """Keeps the last publications of channels, each with its offset. Offsets grow in a channel, often by more than one.
 
@@ -172,6 +187,18 @@ class HistoryStore(Protocol):
         with the same `key` in a channel within two minutes (or `ttl_s`, if that is less) stores and sends nothing, and
         returns the position of the first. Raise `EngineAway`: not stored; `Unconfirmed`, which is an `EngineAway` too:
         it is unknown, and a retry with the same `key` is safe.
+        """
+        ...
+
+    async def append_many(
+        self, entries: Sequence[HistoryEntry], retention: Retention, *, deadline_s: float
+    ) -> list[Position | EngineError]:
+        """Append entries, each to its channel; return the outcome of each, in their order.
+
+        They are sent together, in their order, before the first await, and share round trips. The outcome is the
+        position that `append` would return, or the error that it would raise; `Unconfirmed` if nothing was heard of the
+        entry within `deadline_s`. One failure does not prevent the others. An entry with a key that an earlier one of
+        its channel has, here or elsewhere, stores nothing and gets the position of the earlier one.
         """
         ...
 

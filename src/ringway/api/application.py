@@ -137,7 +137,7 @@ def _arguments(operation: Operation, request: ApiRequest) -> dict[str, Any]:
     failed = f"Validation failed for {request.method} {request.path}{query}"
     given = dict(parse_qsl(request.query, keep_blank_values=True))
     arguments: dict[str, Any] = {}
-    wrong = [] if request.method == "GET" else _unknown_parameters(operation, given)
+    wrong = [] if request.method == "GET" or not given else _unknown_parameters(operation, given)
     for parameter in operation.parameters:
         value = given.get(parameter.name, parameter.default)
         if why := why_wrong(value, parameter.type):

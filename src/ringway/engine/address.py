@@ -7,6 +7,7 @@ is always escaped and each escape has one spelling.
 """
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from ringway.errors import ConfigError
@@ -21,6 +22,13 @@ def token(name: str) -> str:
     if _PLAIN.fullmatch(name):
         return name
     return quote(name, safe=_KEPT).replace(".", "%2E")
+
+
+def tokens(names: Sequence[str]) -> list[str]:
+    """Return the token for each of `names`, as `token` does; faster if no name needs an escape."""
+    if _PLAIN.fullmatch("".join(names)):
+        return list(names)
+    return [token(name) for name in names]
 
 
 def name_of(token: str) -> str:

@@ -7,6 +7,7 @@ so that members that lost it together do not return together.
 
 import asyncio
 import random
+from collections.abc import Sequence
 from types import TracebackType
 
 from ringway.errors import EngineError, EngineUnsuitable
@@ -94,6 +95,16 @@ class Condition:
         if self._refusals.pop(service, None) is not None:
             self._logged = {text for text in self._logged if not text.startswith(f"{service} ")}
             _log.info("the engine serves again", engine=self._engine, what=service)
+
+    def on_outcomes(
+        self, service: str, outcomes: Sequence[object], refusals: tuple[type[Exception], ...] = (EngineUnsuitable,)
+    ) -> None:
+        """Record the outcomes of requests to `service`: the first refusal, or else a success if there is one."""
+        refused = next((outcome for outcome in outcomes if isinstance(outcome, refusals)), None)
+        if isinstance(refused, EngineError):
+            self.on_refused(service, refused)
+        elif self.refuses and not all(isinstance(outcome, Exception) for outcome in outcomes):
+            self.on_served(service)
 
     def watch_service(self, service: str) -> "ServiceWatch":
         """Return a context for requests to `service`, which records refusals and successes."""

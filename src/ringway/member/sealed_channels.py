@@ -4,13 +4,16 @@ Their callers seal what they send (`protocol.envelope`): the number in the seal 
 """
 
 import sys
+from collections.abc import Sequence
 
+from ringway.errors import EngineError
 from ringway.member.publication_proofs import PublicationProofs
 from ringway.ports import (
     Answer,
     Answers,
     Broker,
     Deliver,
+    HistoryEntry,
     HistoryStore,
     OnQuestion,
     OpenQuestion,
@@ -46,6 +49,12 @@ class SealedBroker:
     async def publish(self, channel: Channel, payload: bytes) -> None:
         """Return when the engine has accepted `payload`, which is sealed."""
         await self._broker.publish(channel, payload)
+
+    async def publish_many(
+        self, publications: Sequence[tuple[Channel, bytes]], *, deadline_s: float
+    ) -> list[EngineError | None]:
+        """Publish sealed payloads, each to its channel; return the outcome of each."""
+        return await self._broker.publish_many(publications, deadline_s=deadline_s)
 
     async def subscribe(self, channel: Channel) -> None:
         """Return when every publication that is sent from now on reaches this process."""
@@ -106,6 +115,12 @@ class SealedHistory:
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
         """Store `payload`, which is sealed, and send it to the subscribers."""
         return await self._history.append(channel, payload, retention, key)
+
+    async def append_many(
+        self, entries: Sequence[HistoryEntry], retention: Retention, *, deadline_s: float
+    ) -> list[Position | EngineError]:
+        """Store sealed payloads, each in its channel, and send them; return the outcome of each."""
+        return await self._history.append_many(entries, retention, deadline_s=deadline_s)
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
         """Return the position of a subscriber that has received all publications until now."""

@@ -13,7 +13,7 @@ Engines do not decode it. A receiving node proves it, cuts the head off and inse
 for clients. The node decodes and encodes nothing for that. Questions and answers go to nodes only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ringway.errors import ProtocolError
@@ -57,6 +57,10 @@ class Origin:
     def seal(self, kind: int, channel: Channel, body: bytes) -> bytes:
         """Return the JSON object `body` as a message on `channel`."""
         return self._sealer.seal(kind, channel.encode(), body)
+
+    def seal_many(self, kind: int, messages: Iterable[tuple[Channel, bytes]]) -> list[bytes]:
+        """Return the JSON objects of `messages`, pairs of channel and body, each as a message on its channel."""
+        return self._sealer.seal_many(kind, [(channel.encode(), body) for channel, body in messages])
 
     def seal_answer(self, channel: Channel, question: Envelope, body: bytes) -> bytes:
         """Return the JSON object `body` as the answer to `question`, which came on `channel`."""

@@ -14,7 +14,7 @@ Head and MAC are the same in all versions: a message of an unknown version can b
 import enum
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from typing import NamedTuple
 
@@ -129,8 +129,7 @@ class Sealer:
     def seal(self, kind: int, context: bytes, body: bytes, version: int = 0) -> bytes:
         """Return `body`, sealed under the next number; in the wire version `version` if that is not 0."""
         if self._generation != self._keyring.generation:
-            self._generation = self._keyring.generation
-            self._keyed = _keyed(self._keyring.keys(self._purpose)[0])
+            self._read_key()
         self._number += 1
         ms = int(self._wall() * 1000)
         version = version or self._keyring.wire_version or WIRE_VERSION
@@ -138,6 +137,30 @@ class Sealer:
         mac = self._keyed.copy()
         mac.update(b"".join((context, b"\0", head, body)))
         return b"".join((head, mac.digest(), body))
+
+    def seal_many(self, kind: int, messages: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Return the bodies of `messages`, pairs of context and body, sealed under the next numbers at one time.
+
+        It takes less time than a `seal` for each. The MAC of each is its own, since it covers context and number.
+        """
+        if self._generation != self._keyring.generation:
+            self._read_key()
+        ms = int(self._wall() * 1000)
+        version, high, low = self.wire_version, (ms >> 32) & 0xFFFF, ms & 0xFFFFFFFF
+        pack, origin, begin, join = _HEAD.pack, self._origin, self._keyed.copy, b"".join
+        number, sealed = self._number, []
+        for context, body in messages:
+            number += 1
+            head = pack(version, kind, origin, number, high, low)
+            mac = begin()
+            mac.update(join((context, b"\0", head, body)))
+            sealed.append(join((head, mac.digest(), body)))
+        self._number = number
+        return sealed
+
+    def _read_key(self) -> None:
+        self._generation = self._keyring.generation
+        self._keyed = _keyed(self._keyring.keys(self._purpose)[0])
 
 
 class Unsealer:

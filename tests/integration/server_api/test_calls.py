@@ -3,7 +3,7 @@
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import cent
@@ -13,6 +13,7 @@ from integration.node.conftest import Dial, StartNode
 from integration.server_api.kit import KEY, serving
 from ringway.engine.memory.broker import MemoryBroker
 from ringway.engine.memory.engine import MemoryHub
+from ringway.errors import EngineError, Unconfirmed
 from ringway.node.server import ChannelNode
 from ringway.types import Channel
 
@@ -209,14 +210,19 @@ async def test_publications_while_the_engine_is_away_are_refused(hub: MemoryHub,
 async def test_channels_without_a_confirmation_at_the_deadline_are_told_so(
     start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish = MemoryBroker.publish
+    publish_many = MemoryBroker.publish_many
 
-    async def hang_in_one(broker: MemoryBroker, channel: Channel, payload: bytes) -> None:
-        if channel == "hangs":
-            await asyncio.Event().wait()
-        await publish(broker, channel, payload)
+    async def hang_in_one(
+        broker: MemoryBroker, publications: Sequence[tuple[Channel, bytes]], *, deadline_s: float
+    ) -> list[EngineError | None]:
+        sent = [each for each in publications if each[0] != "hangs"]
+        outcomes = iter(await publish_many(broker, sent, deadline_s=deadline_s))
+        if len(sent) < len(publications):
+            await asyncio.sleep(deadline_s)
+        late = Unconfirmed("nothing was heard")
+        return [late if channel == "hangs" else next(outcomes) for channel, _ in publications]
 
-    monkeypatch.setattr(MemoryBroker, "publish", hang_in_one)
+    monkeypatch.setattr(MemoryBroker, "publish_many", hang_in_one)
     async with serving(await start_node("n2", namespaces=NAMESPACES, engine_deadline_s=0.2)) as server:
         client = cent.AsyncClient(f"{server.url}/api", KEY)
         result = await client.broadcast(cent.BroadcastRequest(channels=["a", "hangs", "b"], data=1))

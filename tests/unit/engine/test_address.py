@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from nats.aio.client import _validate_subject
 
-from ringway.engine.address import is_label, name_of, token
+from ringway.engine.address import is_label, name_of, token, tokens
 from ringway.protocol.channel import check_channel
 from ringway.testing.contract.broker import HOSTILE_NAMES
 
@@ -55,3 +55,8 @@ def test_labels(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "a.b", "a b", "*", ">", "ü", "x" * 33, "a\n"])
 def test_what_is_no_label(text: str) -> None:
     assert not is_label(text)
+
+
+@given(st.lists(names))
+def test_the_tokens_of_many_names_are_those_of_each(many: list[str]) -> None:
+    assert tokens(many) == [token(name) for name in many]

@@ -88,3 +88,10 @@ def test_questions_and_answers_are_for_nodes_alone(origin: Origin, kind: int) ->
 def test_a_message_that_is_no_question_is_refused(bad: bytes) -> None:
     with pytest.raises(ProtocolError, match="is not of the kind q"):
         open_envelope(bad, QUESTION)
+
+
+def test_many_are_sealed_as_each_alone(origin: Origin) -> None:  # P-10.1
+    twin = Origin(KEYRING, Incarnation("0a0b0c0d"), lambda: 1.5)
+    messages = [(ROOM, b'{"data":1}'), (Channel("other"), b'{"data":1}'), (ROOM, b'{"data":2}')]
+    assert origin.seal_many(PUBLICATION, messages) == [twin.seal(PUBLICATION, *message) for message in messages]
+    assert origin.seal(PUBLICATION, *messages[0]) == twin.seal(PUBLICATION, *messages[0])

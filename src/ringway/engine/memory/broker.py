@@ -4,8 +4,10 @@ Delivery is by `loop.call_soon`, in the order of publication.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from ringway.engine.memory.connection import MemoryConnection
+from ringway.errors import EngineAway, EngineError
 from ringway.ports import Answers, Deliver, OnQuestion
 from ringway.types import Channel
 
@@ -48,6 +50,18 @@ class MemoryBroker:
         """Give `payload` to each subscribed member in the next turn of its loop."""
         self._connection.require()
         self.send(channel, payload, 0, 0)
+
+    async def publish_many(
+        self, publications: Sequence[tuple[Channel, bytes]], *, deadline_s: float
+    ) -> list[EngineError | None]:
+        """Give each payload to the members that subscribe to its channel, in the next turn of their loop."""
+        try:
+            self._connection.require()
+        except EngineAway as error:
+            return [error] * len(publications)
+        for channel, payload in publications:
+            self.send(channel, payload, 0, 0)
+        return [None] * len(publications)
 
     def send(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         """Give a publication to each subscribed member in the next turn of its loop.

@@ -11,12 +11,13 @@ There is no background task: expired publications are removed at the next use of
 import secrets
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ringway.engine.memory.connection import MemoryConnection
 from ringway.engine.page import newest_within, within
-from ringway.ports import Page, Position, Retention
+from ringway.errors import EngineAway, EngineError
+from ringway.ports import HistoryEntry, Page, Position, Retention
 from ringway.types import Channel
 
 KEY_S = 120.0
@@ -143,7 +144,19 @@ class MemoryHistory:
 
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
         """Store `payload`, and give it to each subscribed member in the next turn of its loop."""
-        namespace = self._open(retention)
+        return self._append(self._open(retention), channel, payload, key)
+
+    async def append_many(
+        self, entries: Sequence[HistoryEntry], retention: Retention, *, deadline_s: float
+    ) -> list[Position | EngineError]:
+        """Store the entries, and give each to the subscribed members in the next turn of their loop."""
+        try:
+            namespace = self._open(retention)
+        except EngineAway as error:
+            return [error] * len(entries)
+        return [self._append(namespace, *entry) for entry in entries]
+
+    def _append(self, namespace: StoredNamespace, channel: Channel, payload: bytes, key: str) -> Position:
         now = self._connection.now()
         offset = namespace.find_key(channel, key, now)
         if offset is None:

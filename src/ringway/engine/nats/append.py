@@ -18,7 +18,9 @@ from ringway.engine.nats.header import NO_RESPONDERS
 from ringway.engine.nats.jetstream_request import refusal
 from ringway.engine.nats.stream import ApiError
 from ringway.engine.nats.subscription import SubjectSubscription
+from ringway.engine.outcomes import BatchOutcomes
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
+from ringway.ports import Position
 
 STORED_S = 5.0
 """The time for NATS to store a publication, before it counts as unconfirmed."""
@@ -32,6 +34,11 @@ PENDING_MAX = 16_384
 
 class AppendListener(Protocol):
     """Receives the outcomes of its publications, in the order of NATS's answers."""
+
+    @property
+    def epoch(self) -> str:
+        """The generation of the stream, which belongs to the offsets that are stored now."""
+        ...
 
     def on_stored(self, offset: int) -> None:
         """A publication was stored."""
@@ -56,30 +63,44 @@ class Overdue(Unconfirmed):
 
 
 class Append:
-    """A publication: the message, and a future for its sequence number or an `EngineError`."""
+    """A publication: the message, and the place `at` in the `outcomes` of its batch."""
 
-    __slots__ = ("future", "header", "overdue_at", "payload", "stream", "subject")
+    __slots__ = ("at", "header", "outcomes", "overdue_at", "payload", "stream", "subject")
 
-    def __init__(self, subject: str, header: bytes, payload: bytes, stream: AppendListener) -> None:
+    def __init__(
+        self,
+        subject: str,
+        header: bytes,
+        payload: bytes,
+        stream: AppendListener,
+        outcomes: BatchOutcomes[Position],
+        at: int,
+    ) -> None:
         self.subject = subject
         self.header = header
         self.payload = payload
-        self.future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.stream = stream
+        self.outcomes = outcomes
+        self.at = at
         self.overdue_at = 0.0
 
-    def fail(self, error: EngineError) -> None:
-        """Let the publisher's call raise `error`."""
-        if not self.future.done():
-            self.future.set_exception(error)
+    @property
+    def wanted(self) -> bool:
+        """False if the publisher has gone: its call was cancelled."""
+        return not self.outcomes.settled.done()
+
+    def settle(self, outcome: Position | EngineError) -> None:
+        """Give the publisher the position, or the error."""
+        self.outcomes.settle(self.at, outcome)
 
 
 class Appends:
-    """Sends appends, and settles their futures by NATS's answers."""
+    """Sends appends, and settles them by NATS's answers."""
 
     def __init__(self, connection: NatsConnection, inbox: str) -> None:
         self._connection = connection
         self._inbox = f"{inbox}."
+        self._number_at = len(self._inbox)
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
         self._pending: dict[bytes, Append] = {}
@@ -97,15 +118,15 @@ class Appends:
             )
 
     def send(self, append: Append) -> None:
-        """Send `append` at the end of this loop turn; its future is settled in `STORED_S` at the latest."""
+        """Send `append` at the end of this loop turn; it is settled in `STORED_S` at the latest."""
         if len(self._pending) >= PENDING_MAX:
-            append.fail(EngineAway(f"NATS does not keep up: {PENDING_MAX} publications are on their way already"))
+            append.settle(EngineAway(f"NATS does not keep up: {PENDING_MAX} publications are on their way already"))
             return
         number = b"%d" % next(self._numbers)
         try:
             self._connection.send(append.subject, append.payload, self._inbox + number.decode(), append.header)
         except EngineAway as error:
-            append.fail(error)
+            append.settle(error)
             return
         append.overdue_at = self._loop.time() + STORED_S
         self._pending[number] = append
@@ -113,21 +134,22 @@ class Appends:
             self._overdue_check = self._loop.call_later(CHECK_S, self._check_overdue)
 
     def _on_answer(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        append = self._pending.pop(subject[subject.rindex(b".") + 1 :], None)
+        append = self._pending.pop(subject[self._number_at :], None)
         if append is None:
             return
         if header.startswith(NO_RESPONDERS):
             append.stream.on_missing()
-            append.fail(EngineAway("the stream of this history is not there at the moment; nothing was stored, retry"))
+            append.settle(
+                EngineAway("the stream of this history is not there at the moment; nothing was stored, retry")
+            )
             return
         answer = _read_answer(payload)
         if answer.error is not None:
-            append.fail(refusal(answer.error))
+            append.settle(refusal(answer.error))
             return
         if not answer.duplicate:
             append.stream.on_stored(answer.seq)
-        if not append.future.done():
-            append.future.set_result(answer.seq)
+        append.settle(Position(append.stream.epoch, answer.seq))
 
     def _check_overdue(self) -> None:
         now = self._loop.time()
@@ -137,7 +159,7 @@ class Appends:
                 self._overdue_check = self._loop.call_later(CHECK_S, self._check_overdue)
                 return
             del self._pending[number]
-            append.fail(
+            append.settle(
                 Overdue(
                     f"NATS did not say within {STORED_S:g} s that it stored the publication; if that lasts, its disk "
                     "is full or fails: see its log, make room, and restart it"
@@ -148,12 +170,12 @@ class Appends:
         """Fail all publications under way as unconfirmed: the connection is gone."""
         pending, self._pending = self._pending, {}
         for append in pending.values():
-            append.fail(Unconfirmed("the connection to NATS was lost before it said that the publication is stored"))
+            append.settle(Unconfirmed("the connection to NATS was lost before it said that the publication is stored"))
 
     async def close(self, within_s: float) -> None:
         """Wait for the answers to publications under way; give up after `within_s`."""
         if self._pending and self._connection.up:
-            await asyncio.wait([append.future for append in self._pending.values()], timeout=within_s)
+            await asyncio.wait({append.outcomes.settled for append in self._pending.values()}, timeout=within_s)
         self.fail_all()
         if self._overdue_check is not None:
             self._overdue_check.cancel()

@@ -3,15 +3,19 @@
 Publications with history come from a stream (`history`). A message that has a reply subject is a question (`question`).
 """
 
+import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from ringway.engine.address import token
+from ringway.engine.address import token, tokens
+from ringway.engine.nats import command
 from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.header import REMOVED, place
 from ringway.engine.nats.inbox import NatsInbox
+from ringway.engine.nats.outbox import no_room
 from ringway.engine.nats.question import NatsQuestion
-from ringway.errors import EngineAway, EngineUnsuitable
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 from ringway.logger import get_logger
 from ringway.ports import Answer, Answers, Deliver, OnQuestion
 from ringway.types import Channel
@@ -78,6 +82,41 @@ class NatsBroker:
         self._connection.send(self.subject(channel), payload)
         await self._connection.outbox.processed()
 
+    async def publish_many(
+        self, publications: Sequence[tuple[Channel, bytes]], *, deadline_s: float
+    ) -> list[EngineError | None]:
+        """Send all in one write, with one confirmation for all that were sent; return the outcome of each."""
+        try:
+            self._connection.require()
+        except EngineAway as error:
+            return [error] * len(publications)
+        bytes_max = self._connection.payload_bytes_max
+        outcomes: list[EngineError | None] = [None] * len(publications)
+        if any(len(payload) > bytes_max for _, payload in publications):
+            outcomes = [self._too_large(payload) for _, payload in publications]
+            publications = [each for each, outcome in zip(publications, outcomes, strict=True) if outcome is None]
+        found = iter(await self._send_together(publications, deadline_s))
+        return [next(found) if outcome is None else outcome for outcome in outcomes]
+
+    async def _send_together(
+        self, publications: Sequence[tuple[Channel, bytes]], deadline_s: float
+    ) -> list[EngineError | None]:
+        prefix, write = self._prefix.encode(), command.publish_bare
+        names = tokens([channel for channel, _ in publications])
+        sent = self._connection.send_many(
+            [write(prefix + name.encode(), payload) for name, (_, payload) in zip(names, publications, strict=True)]
+        )
+        outcome: EngineError | None = None
+        if sent:
+            try:
+                async with asyncio.timeout(deadline_s):
+                    await self._connection.outbox.processed()
+            except TimeoutError:
+                outcome = Unconfirmed(f"NATS did not confirm within {deadline_s:g} s")
+            except EngineError as error:
+                outcome = error
+        return [outcome] * sent + [no_room()] * (len(publications) - sent)
+
     async def subscribe(self, channel: Channel) -> None:
         """Return when the server has processed the subscription. Subscribes of one loop turn share one round trip.
 
@@ -139,11 +178,19 @@ class NatsBroker:
             self._connection.send(address, answer)
 
     def _check_size(self, payload: bytes) -> None:
-        if len(payload) > self._connection.payload_bytes_max:
-            raise EngineUnsuitable(
-                f"a publication of {len(payload)} bytes; this NATS takes {self._connection.payload_bytes_max} at most: "
-                "raise its max_payload, or publish less"
-            )
+        refused = self._too_large(payload)
+        if refused is not None:
+            raise refused
+
+    def _too_large(self, payload: bytes) -> EngineUnsuitable | None:
+        """Return the error of a payload that is larger than the server allows; None for others."""
+        bytes_max = self._connection.payload_bytes_max
+        if len(payload) <= bytes_max:
+            return None
+        return EngineUnsuitable(
+            f"a publication of {len(payload)} bytes; this NATS takes {bytes_max} at most: raise its max_payload, or "
+            "publish less"
+        )
 
 
 def _ignore_question(channel: Channel, question: bytes, answer: Answer) -> None:

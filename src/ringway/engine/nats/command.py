@@ -33,6 +33,11 @@ def publish(subject: str, payload: bytes, reply: str = "", header: bytes = b"") 
     return b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), size, payload)
 
 
+def publish_bare(subject: bytes, payload: bytes) -> bytes:
+    """Return PUB without a reply subject and a header: one of many."""
+    return b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
+
+
 def subscribe(subject: str, queue: str, sid: int) -> bytes:
     """Return SUB. `sid` is the number that the server puts into each message."""
     return b"SUB %b %b %d\r\n" % (subject.encode(), queue.encode(), sid)

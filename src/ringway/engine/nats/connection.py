@@ -14,7 +14,7 @@ recovers missed messages; `NatsOutbox` refuses commands that the server does not
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ringway.engine.condition import Condition
@@ -102,6 +102,10 @@ class NatsConnection:
         """Publish `payload` at the end of this loop turn, with a complete `header` if any. Raise `EngineAway`."""
         self.require()
         self.outbox.send(command.publish(subject, payload, reply, header))
+
+    def send_many(self, commands: Sequence[bytes]) -> int:
+        """Send `commands` at the end of this loop turn; return how many, as `NatsOutbox.send_many`; 0 if it is away."""
+        return self.outbox.send_many(commands) if self._up else 0
 
     def _write(self, data: bytes, on_pong: Callable[[], None] | None) -> None:
         if self._socket is None:

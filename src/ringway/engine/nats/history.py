@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,8 +25,9 @@ from ringway.engine.nats.reader import Reader
 from ringway.engine.nats.stream import HistorySettings, check_version, wanted_config
 from ringway.engine.nats.stream_owner import StreamOwner
 from ringway.engine.nats.subscription import SubjectSubscription
-from ringway.errors import EngineAway
-from ringway.ports import Page, Position, Retention
+from ringway.engine.outcomes import BatchOutcomes
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.ports import HistoryEntry, Page, Position, Retention
 from ringway.types import Channel
 
 READ_S = 10.0
@@ -63,7 +64,6 @@ class NatsHistory:
         self._prefix = f"rw.{cluster}"
         self._settings = settings
         self._condition = condition
-        self._watch = condition.watch_service(HISTORY)
         self._on_doubt = on_doubt
         self._appends = Appends(connection, f"{self._prefix}.inbox.{secrets.token_hex(8)}.stored")
         self._owners: dict[str, StreamOwner] = {}
@@ -79,20 +79,48 @@ class NatsHistory:
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
         """Return when the stream has stored `payload`; it is also sent to all subscribers.
 
-        Append from several tasks to avoid a round trip for each.
+        Append many at once, or from several tasks, to avoid a round trip for each.
         """
+        outcomes: BatchOutcomes[Position] = BatchOutcomes(1)
+        self._begin(self._owner(retention), self._prefix_of(retention), (channel, payload, key), outcomes, 0)
+        (outcome,) = await outcomes.wait()
+        if self._condition.refuses or isinstance(outcome, EngineError):
+            self._record((outcome,))
+        if isinstance(outcome, EngineError):
+            raise outcome
+        return outcome
+
+    async def append_many(
+        self, entries: Sequence[HistoryEntry], retention: Retention, *, deadline_s: float
+    ) -> list[Position | EngineError]:
+        """Send all in one write. NATS confirms each, and many confirmations come in one read."""
+        outcomes: BatchOutcomes[Position] = BatchOutcomes(len(entries))
+        try:
+            owner = self._owner(retention)
+        except EngineError as error:
+            return [error] * len(entries)
+        prefix, unsent = self._prefix_of(retention), set()
+        for at, entry in enumerate(entries):
+            try:
+                self._begin(owner, prefix, entry, outcomes, at)
+            except EngineError as error:
+                unsent.add(at)
+                outcomes.settle(at, error)
+        found = await outcomes.wait_until(deadline_s)
+        self._record([outcome for at, outcome in enumerate(found) if at not in unsent] if unsent else found)
+        return found
+
+    def _begin(
+        self, owner: StreamOwner, prefix: str, entry: HistoryEntry, outcomes: BatchOutcomes[Position], at: int
+    ) -> None:
+        """Hand one append to the owner of its stream. Raise `EngineError` if it cannot be sent."""
+        channel, payload, key = entry
         header = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % _message_id(channel, key) if key else b""
         self._appends.check(header, payload)
-        owner = self._owner(retention)
-        append = Append(self._subject(channel, retention), header, payload, owner)
-        owner.append(append)
-        try:
-            with self._watch:
-                offset = await append.future
-        except Overdue as error:
-            self._condition.on_refused(HISTORY, error)
-            raise
-        return Position(owner.epoch, offset)
+        owner.append(Append(prefix + token(channel), header, payload, owner, outcomes, at))
+
+    def _record(self, outcomes: Sequence[object]) -> None:
+        self._condition.on_outcomes(HISTORY, outcomes, refusals=(EngineUnsuitable, Overdue))
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
         """Ask NATS: one round trip, and one for the stream's state, which concurrent calls share."""
@@ -119,7 +147,7 @@ class NatsHistory:
 
         JetStream does not remember what was purged; the mark does, for as long as what it stands for could be missed.
         """
-        subject = self._subject(channel, retention)
+        subject = self._prefix_of(retention) + token(channel)
         async with self._reading(channel, retention):
             name = self._owner(retention).name
             while newest := await self._jetstream.ask_leader(name, {"last_by_subj": subject}):
@@ -154,8 +182,9 @@ class NatsHistory:
         if subject.startswith(f"{LEADER_ELECTED}.rw={self._cluster}=".encode()):
             self._on_doubt()
 
-    def _subject(self, channel: Channel, retention: Retention) -> str:
-        return f"{self._prefix}.kept.{retention.namespace}.{token(channel)}"
+    def _prefix_of(self, retention: Retention) -> str:
+        """Return the beginning of the stream's subjects, before a channel's token."""
+        return f"{self._prefix}.kept.{retention.namespace}."
 
     def _owner(self, retention: Retention) -> StreamOwner:
         owner = self._owners.get(retention.namespace)
@@ -168,7 +197,7 @@ class NatsHistory:
         return owner
 
     def _want(self, retention: Retention) -> dict[str, Any]:
-        kept = f"{self._prefix}.kept.{retention.namespace}."
+        kept = self._prefix_of(retention)
         clustered = bool(self._connection.info.cluster)
         name = self._owners[retention.namespace].name
         return wanted_config(name, kept, f"{self._prefix}.ch.", retention, self._settings, clustered)
@@ -180,7 +209,7 @@ class NatsHistory:
         try:
             async with asyncio.timeout(READ_S):
                 await owner.ready()
-                yield Reader(self._jetstream, owner, self._subject(channel, retention))
+                yield Reader(self._jetstream, owner, self._prefix_of(retention) + token(channel))
         except StreamAway:
             owner.on_missing()
             raise

@@ -11,7 +11,7 @@ Overflow rule: at most `UNPROCESSED_BYTES_MAX` are under way; further commands a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ringway.engine.nats.command import PING
 from ringway.errors import EngineAway, Unconfirmed
@@ -47,10 +47,22 @@ class NatsOutbox:
         """Write `command` at the end of this loop turn. Raise `EngineAway` if too much is unprocessed."""
         size = len(command)
         if self._waiting_bytes + self._flying_bytes + size > UNPROCESSED_BYTES_MAX:
-            raise EngineAway(f"NATS does not keep up: {UNPROCESSED_BYTES_MAX} bytes are on their way to it already")
+            raise no_room()
         self._commands.append(command)
         self._waiting_bytes += size
         self._schedule()
+
+    def send_many(self, commands: Sequence[bytes]) -> int:
+        """Write `commands` at the end of this loop turn; return how many: those for which there is room."""
+        room = UNPROCESSED_BYTES_MAX - self._waiting_bytes - self._flying_bytes
+        size, count = sum(map(len, commands)), len(commands)
+        while size > room:
+            count -= 1
+            size -= len(commands[count])
+        self._commands += commands[:count]
+        self._waiting_bytes += size
+        self._schedule()
+        return count
 
     def processed(self) -> asyncio.Future[None]:
         """Return a future that is done when NATS has processed all commands before this call."""
@@ -109,3 +121,8 @@ class NatsOutbox:
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
+
+
+def no_room() -> EngineAway:
+    """Return the error of a command that is refused: too much is unprocessed."""
+    return EngineAway(f"NATS does not keep up: {UNPROCESSED_BYTES_MAX} bytes are on their way to it already")

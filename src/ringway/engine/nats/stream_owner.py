@@ -79,7 +79,7 @@ class StreamOwner:
         if self._is_open:
             self._appends.send(append)
         elif self._waiting_bytes + len(append.payload) > WAITING_BYTES_MAX:
-            append.fail(EngineAway(f"{WAITING_BYTES_MAX} bytes wait already for the history to be ready; retry"))
+            append.settle(EngineAway(f"{WAITING_BYTES_MAX} bytes wait already for the history to be ready; retry"))
         else:
             self._waiting.append(append)
             self._waiting_bytes += len(append.payload)
@@ -144,7 +144,7 @@ class StreamOwner:
         self._is_open = True
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         for append in waiting:
-            if not append.future.done():
+            if append.wanted:
                 self._appends.send(append)
         return None
 
@@ -262,7 +262,7 @@ class StreamOwner:
     def _refuse(self, error: EngineError) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         for append in waiting:
-            append.fail(error)
+            append.settle(error)
 
 
 async def _pause() -> None:

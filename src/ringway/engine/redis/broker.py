@@ -5,14 +5,18 @@ that is not kept, 1 a publication that is kept, 2 a question (`question`). Redis
 that moment and stores nothing: a message that is lost on the way is found by its offset, or never.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from struct import Struct
+from typing import Any
 
+from ringway.engine.outcomes import BatchOutcomes
+from ringway.engine.redis.command_connection import outcome_of, pack
 from ringway.engine.redis.connection import RedisConnections
 from ringway.engine.redis.inbox import RedisInbox
-from ringway.engine.redis.names import Names
+from ringway.engine.redis.names import Names, end_of
 from ringway.engine.redis.question import QUESTION, RedisQuestion, read_question
-from ringway.errors import EngineUnsuitable
+from ringway.errors import EngineError, EngineUnsuitable
 from ringway.ports import Answer, Answers, Deliver, OnQuestion
 from ringway.types import Channel
 
@@ -81,6 +85,24 @@ class RedisBroker:
         check_size(payload)
         await self._connections.publish(self._names.of("ch", channel), PLAIN + payload)
 
+    async def publish_many(
+        self, publications: Sequence[tuple[Channel, bytes]], *, deadline_s: float
+    ) -> list[EngineError | None]:
+        """Send all to their servers, in one write for each server; return the outcome of each."""
+        outcomes: BatchOutcomes[int] = BatchOutcomes(len(publications))
+        connections, prefix = self._connections, self._names.prefix_of("ch")
+        for at, (channel, payload) in enumerate(publications):
+            name = prefix + end_of(channel)
+            try:
+                check_size(payload)
+                command = pack(connections.publish_word, name, PLAIN + payload)
+                connections.send_command(name, command, partial(_settle, outcomes, at))
+            except EngineError as error:
+                outcomes.settle(at, error)
+        return [
+            outcome if isinstance(outcome, EngineError) else None for outcome in await outcomes.wait_until(deadline_s)
+        ]
+
     async def subscribe(self, channel: Channel) -> None:
         """Return when the server has confirmed the subscription. Subscribes of one loop turn share one round trip.
 
@@ -122,6 +144,10 @@ class RedisBroker:
 
     def _send_answer(self, inbox: bytes, number: bytes, answer: bytes) -> None:
         self._connections.publish_unconfirmed(inbox, b"%b\n%b" % (number, answer))
+
+
+def _settle(outcomes: BatchOutcomes[int], at: int, reply: Any) -> None:
+    outcomes.settle(at, outcome_of(reply))
 
 
 def check_size(payload: bytes) -> None:

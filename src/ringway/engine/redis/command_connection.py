@@ -82,12 +82,11 @@ class CommandConnection(asyncio.Protocol):
         def settle(reply: Any) -> None:
             if future.done():
                 return
-            if isinstance(reply, hiredis.ReplyError):
-                future.set_exception(error_of_reply(str(reply)))
-            elif isinstance(reply, EngineError):
-                future.set_exception(reply)
+            outcome = outcome_of(reply)
+            if isinstance(outcome, EngineError):
+                future.set_exception(outcome)
             else:
-                future.set_result(reply)
+                future.set_result(outcome)
 
         self.send_command(command, settle)
         return future
@@ -185,6 +184,11 @@ class CommandConnection(asyncio.Protocol):
         for on_reply in awaited:
             on_reply(lost)
         self._on_loss()
+
+
+def outcome_of(reply: Any) -> Any:
+    """Return the engine error that `reply` is, or `reply` itself."""
+    return error_of_reply(str(reply)) if isinstance(reply, hiredis.ReplyError) else reply
 
 
 def ignore_reply(reply: Any) -> None:

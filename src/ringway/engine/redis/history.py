@@ -15,17 +15,19 @@ import hashlib
 import secrets
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
+from ringway.engine.outcomes import BatchOutcomes
 from ringway.engine.page import within
 from ringway.engine.redis import script
 from ringway.engine.redis.broker import check_size
-from ringway.engine.redis.command_connection import Argument
+from ringway.engine.redis.command_connection import Argument, outcome_of
 from ringway.engine.redis.connection import RedisConnections
-from ringway.engine.redis.names import Names
+from ringway.engine.redis.names import Names, end_of
 from ringway.engine.redis.script import Script
-from ringway.errors import EngineAway, Unconfirmed
-from ringway.ports import Page, Position, Retention
+from ringway.errors import EngineAway, EngineError, Unconfirmed
+from ringway.ports import HistoryEntry, Page, Position, Retention
 from ringway.types import Channel
 
 KEY_S = 120.0
@@ -36,6 +38,9 @@ READ_S = 10.0
 
 STEP_BYTES = 4 << 20
 """The bytes after which an answer of a read ends; the rest is read in further steps."""
+
+HISTORY = "history"
+"""The name of appends in the condition of the engine."""
 
 PENDING_MAX = 16_384
 """The most publications under way; further ones are refused."""
@@ -57,7 +62,8 @@ class RedisHistory:
         self._connections = connections
         self._names = names
         self._pending = 0
-        self._watch = connections.condition.watch_service("history")
+        self._live = names.prefix_of("ch")
+        self._prefixes: dict[str, tuple[bytes, bytes]] = {}
 
     async def keep(self, retention: Retention) -> None:
         """Do nothing: each request contains the retention. Raise `EngineAway` if Redis is away."""
@@ -66,24 +72,71 @@ class RedisHistory:
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
         """Return when the server has stored `payload`, which it also sends to all subscribers.
 
-        To append without waiting for each round trip, append from several tasks.
+        To append without waiting for each round trip, append many at once, or from several tasks.
         """
+        outcomes: BatchOutcomes[Position] = BatchOutcomes(1)
+        self._begin((channel, payload, key), retention, secrets.token_hex(4), outcomes, 0)
+        (outcome,) = await outcomes.wait()
+        if self._connections.condition.refuses or isinstance(outcome, EngineError):
+            self._connections.condition.on_outcomes(HISTORY, (outcome,))
+        if isinstance(outcome, EngineError):
+            raise outcome
+        return outcome
+
+    async def append_many(
+        self, entries: Sequence[HistoryEntry], retention: Retention, *, deadline_s: float
+    ) -> list[Position | EngineError]:
+        """Run the script for each entry, in one write for each server; the script of each is atomic by itself."""
+        outcomes: BatchOutcomes[Position] = BatchOutcomes(len(entries))
+        epoch, unsent = secrets.token_hex(4), set()
+        for at, entry in enumerate(entries):
+            try:
+                self._begin(entry, retention, epoch, outcomes, at)
+            except EngineError as error:
+                unsent.add(at)
+                outcomes.settle(at, error)
+        found = await outcomes.wait_until(deadline_s)
+        sent = [outcome for at, outcome in enumerate(found) if at not in unsent] if unsent else found
+        self._connections.condition.on_outcomes(HISTORY, sent)
+        return found
+
+    def _begin(
+        self, entry: HistoryEntry, retention: Retention, epoch: str, outcomes: BatchOutcomes[Position], at: int
+    ) -> None:
+        """Send one append; `epoch` is used if a new one begins. Raise `EngineError` if it cannot be sent."""
+        channel, payload, key = entry
         check_size(payload)
         if self._pending >= PENDING_MAX:
             raise EngineAway(f"Redis does not keep up: {PENDING_MAX} publications are on their way already")
-        keys = [*self._keys(channel, retention), self._names.of("ch", channel)]
+        end = end_of(channel)
+        stream, known = self._prefixes_of(retention)
+        keys = [stream + end, known + end, self._live + end]
         if key:
             digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-            keys.append(self._names.of(f"key:{retention.namespace}:{digest}", channel))
-        remember_ms = int(min(KEY_S, retention.ttl_s) * 1000)
-        answer = self._run(script.append, keys, retention, payload, self._connections.publish_word, remember_ms)
+            keys.append(self._names.prefix_of(f"key:{retention.namespace}:{digest}") + end)
+        shard = self._connections.shard_of(keys[0])
+        command = script.append(
+            keys, shard.lineage, epoch, retention.size, int(retention.ttl_s * 1000),
+            payload, self._connections.publish_word, int(min(KEY_S, retention.ttl_s) * 1000),
+        )  # fmt: skip
+        shard.commands.send_command(command, partial(self._settle, outcomes, at))
         self._pending += 1
-        try:
-            with self._watch:
-                epoch, offset = await answer
-        finally:
-            self._pending -= 1
-        return Position(epoch.decode(), int(offset))
+
+    def _prefixes_of(self, retention: Retention) -> tuple[bytes, bytes]:
+        """Return the beginnings of the names of the namespace's streams, and of what is known of them."""
+        found = self._prefixes.get(retention.namespace)
+        if found is None:
+            stream, known = (self._names.prefix_of(f"{kind}:{retention.namespace}") for kind in ("stream", "known"))
+            found = self._prefixes[retention.namespace] = stream, known
+        return found
+
+    def _settle(self, outcomes: BatchOutcomes[Position], at: int, reply: Any) -> None:
+        self._pending -= 1
+        outcome = outcome_of(reply)
+        if not isinstance(outcome, EngineError):
+            epoch, offset = outcome
+            outcome = Position(epoch.decode(), int(offset))
+        outcomes.settle(at, outcome)
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
         """Return the position that the server knows: one round trip."""
@@ -159,10 +212,9 @@ class RedisHistory:
         return _Step(epoch.decode(), int(newest), bool(proven), found)
 
     def _keys(self, channel: Channel, retention: Retention) -> tuple[bytes, bytes]:
-        return (
-            self._names.of(f"stream:{retention.namespace}", channel),
-            self._names.of(f"known:{retention.namespace}", channel),
-        )
+        end = end_of(channel)
+        stream, known = self._prefixes_of(retention)
+        return stream + end, known + end
 
     def _run(
         self, script: Script, keys: Sequence[bytes], retention: Retention, *arguments: Argument

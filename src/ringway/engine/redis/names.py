@@ -24,4 +24,9 @@ class Names:
 
     def of(self, kind: str, what: str) -> bytes:
         """Return the name of `kind` for `what`."""
-        return b"%b{%b}" % (self.prefix_of(kind), token(what).encode())
+        return self.prefix_of(kind) + end_of(what)
+
+
+def end_of(what: str) -> bytes:
+    """Return the end of all names for `what`, behind the prefix of their kind."""
+    return b"{%b}" % token(what).encode()

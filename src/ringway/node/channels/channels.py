@@ -6,11 +6,12 @@ fan-out         from the engine to the subscribers (`fanout`)
 presence        the subscribed clients of all nodes; joins and leaves (`presence`)
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from ringway.core.hub import Hub
 from ringway.core.stream import Cut
+from ringway.errors import EngineError
 from ringway.node.channels.join_leave import JoinLeavePublisher
 from ringway.node.channels.presence import Presence
 from ringway.node.channels.streams import Streams
@@ -19,7 +20,7 @@ from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import Send, Subscriber
 from ringway.node.stats import NodeStats
-from ringway.ports import Deliver, Engine, Position, Retention
+from ringway.ports import Deliver, Engine, HistoryEntry, Position, Retention
 from ringway.protocol.envelope import PUBLICATION, Origin
 from ringway.types import Channel
 
@@ -120,6 +121,23 @@ class Channels:
     async def remove_history(self, channel: Channel, retention: Retention) -> None:
         """Remove what the history of `channel` keeps now. Raise `EngineError` as `ports.HistoryStore.remove` does."""
         await self._engine.history.remove(channel, retention)
+
+    async def publish_many(
+        self, publications: Sequence[HistoryEntry], retention: Retention | None, deadline_s: float
+    ) -> Sequence[Position | EngineError | None]:
+        """Publish bodies together, each in its channel, in their order; through history if there is a `retention`.
+
+        Return the outcome of each in `deadline_s` at the latest: its position, None if it is not stored, or its error.
+        One failure prevents no other. They leave before the first await, as those of `publish`.
+        """
+        engine = self._engine
+        payloads = self._origin.seal_many(PUBLICATION, [(channel, body) for channel, body, _ in publications])
+        sealed = zip(publications, payloads, strict=True)
+        if retention is None:
+            plain = [(channel, payload) for (channel, _, _), payload in sealed]
+            return await engine.broker.publish_many(plain, deadline_s=deadline_s)
+        entries = [(channel, payload, key) for (channel, _, key), payload in sealed]
+        return await engine.history.append_many(entries, retention, deadline_s=deadline_s)
 
     def tick(self) -> None:
         """Release channels and buffers without users; call it a few times a second."""

@@ -2,7 +2,7 @@
 
 from ringway.core.permission import Action, decide, name_problem
 from ringway.node.commands.context import CommandContext
-from ringway.node.config.namespace import Namespaces, will_watch_by
+from ringway.node.config.namespace import Namespace, Namespaces, will_watch_by
 from ringway.node.connection.connection import Connection
 from ringway.protocol.errorcode import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, command_error
 from ringway.types import Channel
@@ -22,15 +22,17 @@ def check_allowed(context: CommandContext, connection: Connection, channel: Chan
         raise command_error(code, _WORDS[code].format(channel=channel, action=action.value))
 
 
-def check_known(context: CommandContext, channel: Channel) -> None:
-    """Raise `CommandError` 102 unless the namespace of `channel` exists."""
-    check_known_in(context.channels.namespaces, channel)
+def check_known(context: CommandContext, channel: Channel) -> Namespace:
+    """Return the namespace of `channel`; raise `CommandError` 102 if there is none."""
+    return check_known_in(context.channels.namespaces, channel)
 
 
-def check_known_in(namespaces: Namespaces, channel: Channel) -> None:
+def check_known_in(namespaces: Namespaces, channel: Channel) -> Namespace:
     """As `check_known`, for a node with these `namespaces`."""
-    if namespaces.rules_of(channel) is None:
+    space = namespaces.find(channel)
+    if space is None:
         raise command_error(UNKNOWN_CHANNEL, _WORDS[UNKNOWN_CHANNEL].format(channel=channel))
+    return space
 
 
 def check_name(context: CommandContext, channel: Channel) -> None:

@@ -94,12 +94,17 @@ class Namespaces:
         """Return the namespace whose options `channel` has."""
         return self._named.get(namespace_of(channel), self._default)
 
+    def find(self, channel: str) -> Namespace | None:
+        """As `of`; None if there is no such channel, because its namespace is not there."""
+        name = namespace_of(channel)
+        space = self._named.get(name) if name else self._default
+        return self._default if space is None and self._is_open else space
+
     def rules_of(self, channel: str) -> ChannelRules | None:
         """Return who may do what in `channel`; None if there is no such namespace."""
         if self._is_open:
             return OPEN
-        name = namespace_of(channel)
-        space = self._named.get(name) if name else self._default
+        space = self.find(channel)
         return space.rules if space is not None else None
 
     @property

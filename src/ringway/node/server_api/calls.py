@@ -11,7 +11,7 @@ from ringway.node.commands.errors import engine_failed
 from ringway.node.server_api.publishing import error_of
 from ringway.node.server_api.stats import ServerApiStats
 from ringway.protocol.decoding import reader
-from ringway.protocol.errorcode import BAD_REQUEST, METHOD_NOT_FOUND, command_error
+from ringway.protocol.errorcode import BAD_REQUEST, command_error
 from ringway.protocol.server_api import CallError
 
 
@@ -19,7 +19,8 @@ from ringway.protocol.server_api import CallError
 class ApiMethod:
     """A method of the API. `run` gets a `request`, and returns what is described as `result`.
 
-    It may raise `CommandError`, `EngineError` or `TimeoutError`.
+    It may raise `CommandError`, `EngineError` or `TimeoutError`. `run_many`, if there is one, does the same for several
+    requests at once, in their order, and raises nothing.
     """
 
     name: str
@@ -27,6 +28,7 @@ class ApiMethod:
     request: type[msgspec.Struct]
     result: type[msgspec.Struct]
     run: Callable[[Any], Awaitable[msgspec.Struct]]
+    run_many: Callable[[Sequence[Any]], Awaitable[Sequence[msgspec.Struct | CommandError]]] | None = None
 
 
 class ApiCalls:
@@ -52,29 +54,36 @@ class ApiCalls:
         try:
             result = await self.methods[method].run(request)
         except CommandError as error:
-            refused = error_of(error)
+            return self._refusal(method, error)
         except (EngineError, TimeoutError) as error:
-            refused = error_of(engine_failed(error))
-        else:
-            self.count(method, "ok")
-            return result
-        self.count(method, refused.code)
-        return refused
+            return self._refusal(method, engine_failed(error))
+        self.count(method, "ok")
+        return result
 
-    async def call_named(self, command: Mapping[str, msgspec.Raw]) -> tuple[str, msgspec.Struct]:
-        """Return the method of a batch's command, and its result or `CallError`."""
-        known = [name for name in command if name in self.methods]
-        if len(known) != 1 or len(command) != 1:
-            self.count("unknown", METHOD_NOT_FOUND)
-            there = ", ".join(self.methods)
-            said = ", ".join(name[:40] for name in list(command)[:5]) or "none"
-            return "", error_of(command_error(METHOD_NOT_FOUND, f"a command names {said}; it names one of {there}"))
-        method = known[0]
-        try:
-            request = self.read(method, bytes(command[method]))
-        except CommandError as error:
-            return method, error_of(error)
-        return method, await self.call(method, request)
+    async def call_each(self, method: str, requests: Sequence[Any]) -> list[msgspec.Struct]:
+        """Return the results of calls of one method, or their `CallError`s, in their order: together if it can."""
+        run_many = self.methods[method].run_many
+        if run_many is None:
+            return [await self.call(method, request) for request in requests]
+        results: list[msgspec.Struct] = []
+        for outcome in await run_many(requests):
+            if isinstance(outcome, CommandError):
+                results.append(self._refusal(method, outcome))
+            else:
+                self.count(method, "ok")
+                results.append(outcome)
+        return results
+
+    def method_of(self, command: Mapping[str, msgspec.Raw]) -> str:
+        """Return the method that a command of a batch names; '' if it names none, or several."""
+        if len(command) != 1:
+            return ""
+        (name,) = command
+        return name if name in self.methods else ""
+
+    def _refusal(self, method: str, error: CommandError) -> CallError:
+        self.count(method, error.code)
+        return error_of(error)
 
     def count(self, method: str, outcome: int | str) -> None:
         """Count the outcome of a call."""

@@ -37,7 +37,10 @@ def list_methods(
 ) -> Sequence[ApiMethod]:
     """Return the methods."""
     return (
-        ApiMethod("publish", "Publish to a channel", ApiPublishRequest, ApiPublishResult, publishing.publish),
+        ApiMethod(
+            "publish", "Publish to a channel", ApiPublishRequest, ApiPublishResult,
+            publishing.publish, publishing.publish_each,
+        ),
         ApiMethod(
             "broadcast", "Publish the same to several channels", ApiBroadcastRequest, ApiBroadcastResult,
             publishing.broadcast,

@@ -1,20 +1,22 @@
-"""Publications of backends: into one channel, or into many by one call.
+"""Publications of backends: one, many by one call, or many in a batch of commands.
 
-The channels of a broadcast are begun in slices, each in a turn of the event loop of its own, so that a turn stays
-short. All publications of a turn share one round trip to the engine. They are begun in the order of the channels.
+They are begun in slices, each in a turn of the event loop of its own, so that a turn stays short, and in the order in
+which they were given. A slice is one call of the engine for each namespace; all that is begun in a turn, by any call,
+shares one round trip.
 """
 
 import asyncio
 from base64 import b64decode
 from binascii import Error as Base64Error
-from contextlib import suppress
+from collections.abc import Sequence
 
 import msgspec
 
 from ringway.errors import CommandError, EngineError
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.publication import check_key, publication_failed
-from ringway.node.server_api.channel_check import check_named
+from ringway.node.server_api.channel_check import find_named
+from ringway.ports import HistoryEntry, Retention
 from ringway.protocol.codec import encode
 from ringway.protocol.command import Raw, RawPublication
 from ringway.protocol.errorcode import BAD_REQUEST, LIMIT_EXCEEDED, NOT_AVAILABLE, command_error
@@ -28,8 +30,32 @@ from ringway.protocol.server_api import (
     PublicationContent,
 )
 
-TURN_CHANNELS = 128
-"""Publications that are begun in one turn of the event loop: some 2 ms."""
+TURN_PUBLICATIONS = 250
+"""Publications that are begun in one turn of the event loop: some 1 ms."""
+
+TURN_BYTES = 1 << 20
+"""Bytes that are begun in one turn: some 1 ms of sealing."""
+
+PublicationOutcome = ApiPublishResult | CommandError
+
+_SENT = ApiPublishResult()
+_SENT_REPLY = ApiPublishReply(result=_SENT)
+"""The outcome of every publication that is not stored."""
+
+
+Wanted = tuple[str, bytes, PublicationContent]
+"""A publication as a backend asks for it: the name of its channel, its encoded body, and how it is published."""
+
+
+class _Group:
+    """Publications of a slice that are kept in the same way, and their places in the slice."""
+
+    __slots__ = ("places", "publications", "retention")
+
+    def __init__(self, retention: Retention | None) -> None:
+        self.retention = retention
+        self.publications: list[HistoryEntry] = []
+        self.places: list[int] = []
 
 
 class Publishing:
@@ -41,12 +67,25 @@ class Publishing:
 
     async def publish(self, request: ApiPublishRequest) -> ApiPublishResult:
         """Publish; return when the engine has accepted the publication. Raise `CommandError`."""
-        body = _body_of(request, self._bytes_max)
-        try:
-            async with asyncio.timeout(self._context.config.engine_deadline_s):
-                return await self._publish(request.channel, body, request)
-        except TimeoutError as error:
-            raise publication_failed(error, request.idempotency_key) from None
+        (outcome,) = await self.publish_each([request])
+        if isinstance(outcome, CommandError):
+            raise outcome
+        return outcome
+
+    async def publish_each(self, requests: Sequence[ApiPublishRequest]) -> list[PublicationOutcome]:
+        """Publish in the given order; return the outcome of each request."""
+        outcomes: list[PublicationOutcome] = [_SENT] * len(requests)
+        wanted: list[Wanted] = []
+        places: list[int] = []
+        for at, request in enumerate(requests):
+            try:
+                wanted.append((request.channel, _body_of(request, self._bytes_max), request))
+                places.append(at)
+            except CommandError as error:
+                outcomes[at] = error
+        for at, outcome in zip(places, await self._publish_all(wanted), strict=True):
+            outcomes[at] = outcome
+        return outcomes
 
     async def broadcast(self, request: ApiBroadcastRequest) -> ApiBroadcastResult:
         """Publish to each channel; return the outcome of each. Raise `CommandError` if none was begun."""
@@ -59,54 +98,76 @@ class Publishing:
                 f"{len(channels)} channels; at most {self._channels_max} are allowed (http_api.channels_max): split it",
             )
         body = _body_of(request, self._bytes_max)
-        replies: list[ApiPublishReply | None] = [None] * len(channels)
-        with suppress(TimeoutError):
-            await self._publish_all(channels, body, request, replies)
-        late = ApiPublishReply(error=error_of(publication_failed(TimeoutError(), request.idempotency_key)))
-        return ApiBroadcastResult([reply or late for reply in replies])
+        outcomes = await self._publish_all([(name, body, request) for name in channels])
+        return ApiBroadcastResult([_SENT_REPLY if outcome is _SENT else _reply(outcome) for outcome in outcomes])
 
-    async def _publish_all(
-        self, channels: list[str], body: bytes, request: PublicationContent, replies: list[ApiPublishReply | None]
-    ) -> None:
-        """Set the reply of each channel in `replies`; raise `TimeoutError` if some have none at the deadline."""
-        begun: list[asyncio.Future[list[None]]] = []
+    async def _publish_all(self, wanted: Sequence[Wanted]) -> list[PublicationOutcome]:
+        """Publish in the given order, a slice in each turn of the event loop; return the outcomes."""
+        longest = max((len(body) for _, body, _ in wanted), default=0)
+        size = max(1, min(TURN_PUBLICATIONS, TURN_BYTES // max(1, longest)))
+        if len(wanted) <= size:
+            return await self._publish_slice(wanted)
+        begun: list[asyncio.Future[tuple[list[PublicationOutcome]]]] = []
         try:
-            async with asyncio.timeout(self._context.config.engine_deadline_s):
-                for start in range(0, len(channels), TURN_CHANNELS):
-                    places = range(start, min(start + TURN_CHANNELS, len(channels)))
-                    begun.append(
-                        asyncio.gather(*(self._publish_at(at, channels[at], body, request, replies) for at in places))
-                    )
-                    await asyncio.sleep(0)
-                await asyncio.gather(*begun)
+            for start in range(0, len(wanted), size):
+                begun.append(asyncio.gather(self._publish_slice(wanted[start : start + size])))
+                await asyncio.sleep(0)
+            return [outcome for each in begun for part in await each for outcome in part]
         finally:
             for each in begun:
                 each.cancel()
+
+    async def _publish_slice(self, wanted: Sequence[Wanted]) -> list[PublicationOutcome]:
+        outcomes: list[PublicationOutcome] = [_SENT] * len(wanted)
+        groups: dict[str, _Group] = {}
+        for at, (name, body, content) in enumerate(wanted):
+            try:
+                channel, space = find_named(self._context, name)
+                retention = None if content.skip_history else space.retention
+                if content.idempotency_key:
+                    check_key(content.idempotency_key, kept=retention is not None)
+            except CommandError as error:
+                outcomes[at] = error
+                continue
+            kept_in = retention.namespace if retention is not None else ""
+            group = groups.get(kept_in)
+            if group is None:
+                group = groups[kept_in] = _Group(retention)
+            group.publications.append((channel, body, content.idempotency_key))
+            group.places.append(at)
+        calls = [self._publish_group(group, wanted, outcomes) for group in groups.values()]
+        if len(calls) == 1:
+            await calls[0]
+        else:
+            await asyncio.gather(*calls)
+        return outcomes
+
+    async def _publish_group(self, group: _Group, wanted: Sequence[Wanted], outcomes: list[PublicationOutcome]) -> None:
+        """Publish by one call of the engine, and set the outcomes."""
+        context = self._context
+        found = await context.channels.publish_many(
+            group.publications, group.retention, context.config.engine_deadline_s
+        )
+        failed = 0
+        for at, outcome in zip(group.places, found, strict=True):
+            if outcome is None:
+                continue
+            if isinstance(outcome, EngineError):
+                failed += 1
+                outcomes[at] = publication_failed(outcome, wanted[at][2].idempotency_key)
+            else:
+                outcomes[at] = ApiPublishResult(outcome.offset, outcome.epoch)
+        context.stats.published += len(found) - failed
 
     @property
     def _bytes_max(self) -> int:
         return self._context.config.outbox_bytes_max
 
-    async def _publish_at(
-        self, at: int, channel: str, body: bytes, request: PublicationContent, replies: list[ApiPublishReply | None]
-    ) -> None:
-        try:
-            replies[at] = ApiPublishReply(result=await self._publish(channel, body, request))
-        except CommandError as error:
-            replies[at] = ApiPublishReply(error=error_of(error))
 
-    async def _publish(self, name: str, body: bytes, request: PublicationContent) -> ApiPublishResult:
-        context, key = self._context, request.idempotency_key
-        channel = check_named(context, name)
-        kept = context.channels.namespaces.of(channel).retention is not None and not request.skip_history
-        if key:
-            check_key(key, kept=kept)
-        try:
-            position = await context.channels.publish(channel, body, key, is_kept=kept)
-        except EngineError as error:
-            raise publication_failed(error, key) from None
-        context.stats.published += 1
-        return ApiPublishResult() if position is None else ApiPublishResult(position.offset, position.epoch)
+def _reply(outcome: PublicationOutcome) -> ApiPublishReply:
+    if isinstance(outcome, CommandError):
+        return ApiPublishReply(error=error_of(outcome))
+    return ApiPublishReply(result=outcome)
 
 
 def error_of(error: CommandError) -> CallError:

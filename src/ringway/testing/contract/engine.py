@@ -15,6 +15,7 @@ engine: a new server, or names that no other test uses.
 """
 
 from ringway.testing.contract.away import AwayContract
+from ringway.testing.contract.batch import BatchContract
 from ringway.testing.contract.broker import BrokerContract
 from ringway.testing.contract.bus import BusContract
 from ringway.testing.contract.history import HistoryContract
@@ -30,6 +31,7 @@ class EngineContract(
     QuestionContract,
     HistoryContract,
     HistoryRemovalContract,
+    BatchContract,
     RegistryContract,
     BusContract,
     LeaseContract,

@@ -10,6 +10,7 @@ from ringway.engine.nats.append import Append, Appends
 from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.subscription import NatsSubscription
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
+from unit.engine.nats.kit import Single
 
 
 class FakeConnection:
@@ -40,6 +41,8 @@ class FakeConnection:
 
 
 class Stream:
+    epoch = "e"
+
     def __init__(self) -> None:
         self.told: list[int | str] = []
 
@@ -56,10 +59,10 @@ class Bench:
         self.appends = Appends(cast(NatsConnection, self.connection), "inbox")
         self.stream = Stream()
 
-    def send(self, payload: bytes) -> "asyncio.Future[int]":
-        append = Append("subject", b"", payload, self.stream)
-        self.appends.send(append)
-        return append.future
+    def send(self, payload: bytes) -> Single:
+        single = Single()
+        self.appends.send(Append("subject", b"", payload, self.stream, single, 0))
+        return single
 
 
 @pytest.fixture
@@ -116,7 +119,7 @@ async def test_what_is_under_way_when_the_connection_is_lost_is_unconfirmed(benc
         await one
     bench.connection.up = False
     two = bench.send(b"2")
-    assert type(two.exception()) is EngineAway
+    assert type(two.error) is EngineAway
 
 
 async def test_an_answer_that_does_not_come_is_unconfirmed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +133,7 @@ async def test_an_answer_that_does_not_come_is_unconfirmed(bench: Bench, monkeyp
     bench.connection.answer(1, b'{"seq":5}')
     assert await one == 5
     await asyncio.sleep(0.05)
-    assert not two.done()
+    assert not two.settled.done()
     await bench.appends.close(0)
     with pytest.raises(Unconfirmed):
         await two
@@ -139,12 +142,12 @@ async def test_an_answer_that_does_not_come_is_unconfirmed(bench: Bench, monkeyp
 async def test_what_is_under_way_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nats_append, "PENDING_MAX", 2)
     sent = [bench.send(b"%d" % i) for i in range(3)]
-    assert type(sent[2].exception()) is EngineAway
+    assert type(sent[2].error) is EngineAway
     bench.connection.answer(0, b'{"seq":1}')
-    assert not bench.send(b"3").done()
+    assert not bench.send(b"3").settled.done()
     bench.appends.fail_all()
-    for future in sent[1:2]:
-        assert type(future.exception()) is Unconfirmed
+    for single in sent[1:2]:
+        assert type(single.error) is Unconfirmed
 
 
 async def test_what_is_too_large_or_has_no_wire_is_refused_at_once(bench: Bench) -> None:

@@ -137,3 +137,15 @@ async def test_what_is_untaken_is_bounded(outbox: NatsOutbox, socket: Socket, mo
     outbox.send(b"x" * 600)
     await turn()
     assert sum(map(len, socket.written)) == 1600 + 2 * len(PING)
+
+
+async def test_many_are_taken_as_far_as_there_is_room(
+    outbox: NatsOutbox, socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "UNPROCESSED_BYTES_MAX", 1000)
+    outbox.send(b"0" * 100)
+    assert outbox.send_many([b"1" * 400, b"2" * 500, b"3"]) == 2
+    assert outbox.send_many([b"4"]) == 0
+    assert outbox.send_many([]) == 0
+    await turn()
+    assert socket.written == [b"0" * 100 + b"1" * 400 + b"2" * 500]

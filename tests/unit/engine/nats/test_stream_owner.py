@@ -23,6 +23,7 @@ from ringway.engine.nats.stream import (
 from ringway.engine.nats.stream_owner import READS, StreamOwner
 from ringway.errors import EngineAway, EngineUnsuitable
 from ringway.ports import Retention
+from unit.engine.nats.kit import Single
 
 CHAT = Retention("chat", 10, 300)
 
@@ -92,7 +93,7 @@ class Bench:
         return StreamOwner("rw=c=chat", CHAT, want, cast(JetStreamRequest, self.jetstream), cast(Appends, self.appends))
 
     def append(self, payload: bytes) -> Append:
-        append = Append("subject", b"", payload, self.owner)
+        append = Append("subject", b"", payload, self.owner, Single(), 0)
         self.owner.append(append)
         return append
 
@@ -108,7 +109,7 @@ async def test_appends_wait_for_the_stream_and_leave_in_their_order() -> None:
     for payload in (b"1", b"2"):
         bench.append(payload)
     given_up = bench.append(b"given up")
-    given_up.future.cancel()
+    given_up.outcomes.settled.cancel()
     ready = asyncio.create_task(bench.owner.ready())
     await asyncio.sleep(0.01)
     assert bench.appends.sent == []
@@ -123,7 +124,7 @@ async def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_owner, "WAITING_BYTES_MAX", 10)
     bench = Bench()
     first, second, third = bench.append(b"x" * 6), bench.append(b"y" * 6), bench.append(b"z" * 4)
-    assert isinstance(second.future.exception(), EngineAway)
+    assert isinstance(second.outcomes.found[0], EngineAway)
     await bench.owner.ready()
     assert bench.appends.sent == [first.payload, third.payload]
 
@@ -135,8 +136,7 @@ async def test_who_waits_is_refused_when_jetstream_stays_away(monkeypatch: pytes
     append = bench.append(b"1")
     with pytest.raises(EngineAway):
         await bench.owner.ready()
-    with pytest.raises(EngineAway):
-        await append.future
+    assert isinstance(append.outcomes.found[0], EngineAway)
     bench.jetstream.away = False
     bench.append(b"2")
     await bench.owner.ready()
@@ -310,7 +310,6 @@ async def test_ending_leaves_no_task_and_refuses_who_waits() -> None:
     look = asyncio.create_task(bench.owner.read_info())
     await asyncio.sleep(0.01)
     await bench.owner.aclose()
-    with pytest.raises(EngineAway):
-        await append.future
+    assert isinstance(append.outcomes.found[0], EngineAway)
     await asyncio.gather(look, return_exceptions=True)
     assert asyncio.all_tasks() == before
