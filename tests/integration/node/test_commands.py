@@ -133,7 +133,7 @@ async def test_a_command_that_cannot_be_read_is_refused_alone(start_node: StartN
         ({"publish": {"channel": "c", "data": 1, "idempotency_key": "k"}}, 108),
         ({"publish": {"channel": "kept:c", "data": 1, "idempotency_key": "k" * 129}}, 107),
         ({"publish": {"channel": "kept:c", "data": 1, "idempotency_key": "grün"}}, 107),
-        ({"rpc": {"method": "m"}}, 104),
+        ({"rpc": {"method": "m"}}, 108),
         ({"refresh": {"token": "t"}}, 108),
         ({"sub_refresh": {"channel": "c", "token": "t"}}, 108),
     ],

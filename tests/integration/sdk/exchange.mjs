@@ -41,7 +41,7 @@ try {
   await one.subscription.publish({ n: count + 1 });
   while (one.received.length <= count + 1) await new Promise((done) => setTimeout(done, 10));
   const refused = await one.client.rpc('nothing', {}).then(() => null, (error) => error.code);
-  finish(refused === 104 ? 0 : 1, `rpc was answered ${refused}`);
+  finish(refused === 108 ? 0 : 1, `rpc was answered ${refused}`);
 } catch (error) {
   finish(1, String(error?.message ?? error));
 }

@@ -21,6 +21,7 @@ from ringway.core.permission import (
 )
 from ringway.errors import CommandError, ProtocolError
 from ringway.node.commands.admission import check_count, check_has_user, check_nameless, claimed_rights
+from ringway.node.commands.channel_hooks import subscribe_hook_name
 from ringway.node.commands.tokens import credentials_of, misuse_of
 from ringway.node.config.namespace import DEFAULT, Namespace, Namespaces, will_watch_by
 from ringway.node.config.node import NodeConfig
@@ -34,6 +35,9 @@ YES, SUBSCRIBED, NO, BY_HOOK = "yes", "while subscribed", "no", "if its hook say
 
 ANY = "*"
 """Stands for any name in the channels of a namespace."""
+
+
+_WRONG_NAMES = (Ground.UNKNOWN_NAMESPACE, Ground.WRONG_NAME)
 
 
 class RightsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,9 +147,7 @@ class Bearer:
 
     def _answers(self, channel: Channel, rules: ChannelRules | None, granted: RightsAnswer | None) -> ChannelAnswers:
         space = self.namespaces.of(channel)
-        ground = ground_of(rules, self.user, channel, Action.SUBSCRIBE)
-        name_is_wrong = ground in (Ground.UNKNOWN_NAMESPACE, Ground.WRONG_NAME)
-        subscribe = self._said(ground, channel, Action.SUBSCRIBE) if granted is None or name_is_wrong else granted
+        subscribe = self._subscribe(rules, channel, granted)
         is_subscribed = granted is not None and subscribe.allowed == YES
         publish, presence, history = (
             self._act(space, rules, channel, action, is_subscribed=is_subscribed)
@@ -161,12 +163,23 @@ class Bearer:
             joins=self._joins(space, rules, channel),
         )
 
+    def _subscribe(self, rules: ChannelRules | None, channel: Channel, granted: RightsAnswer | None) -> RightsAnswer:
+        ground = ground_of(rules, self.user, channel, Action.SUBSCRIBE)
+        if ground in _WRONG_NAMES:
+            return self._said(ground, channel, Action.SUBSCRIBE)
+        hook = subscribe_hook_name(self.namespaces, channel)
+        if granted is None and hook:
+            return RightsAnswer(BY_HOOK, f"subscribe_hook is {hook}")
+        return granted or self._said(ground, channel, Action.SUBSCRIBE)
+
     def _act(
         self, space: Namespace, rules: ChannelRules | None, channel: Channel, action: Action, *, is_subscribed: bool
     ) -> RightsAnswer:
         without = ground_of(rules, self.user, channel, action)
         within = ground_of(rules, self.user, channel, action, (channel,))
         lack = space.lack_of(action)
+        if action is Action.PUBLISH and space.publish_hook and within not in _WRONG_NAMES:
+            return RightsAnswer(BY_HOOK, f"publish_hook is {space.publish_hook}")
         if within.code != ALLOWED:
             return self._said(within, channel, action)
         if lack:

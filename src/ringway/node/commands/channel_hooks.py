@@ -3,16 +3,20 @@
 from ringway.core.permission import is_reserved
 from ringway.hooks.hook import Hook
 from ringway.node.commands.context import CommandContext
+from ringway.node.config.namespace import Namespaces
 from ringway.types import Channel
 
 
 def subscribe_hook(context: CommandContext, channel: Channel) -> Hook | None:
     """Return the hook that decides who subscribes to `channel` without a token; None if options decide."""
-    namespaces = context.channels.namespaces
+    name = subscribe_hook_name(context.channels.namespaces, channel)
+    return context.hooks.named(name) if name else None
+
+
+def subscribe_hook_name(namespaces: Namespaces, channel: Channel) -> str:
+    """Return the name of the hook that decides who subscribes to `channel` without a token; '' if options decide."""
     name = namespaces.of(channel).subscribe_hook
-    if not name or is_reserved(namespaces.rules_of(channel), channel):
-        return None
-    return context.hooks.named(name)
+    return "" if not name or is_reserved(namespaces.rules_of(channel), channel) else name
 
 
 def publish_hook(context: CommandContext, channel: Channel) -> Hook | None:

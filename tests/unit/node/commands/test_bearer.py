@@ -17,6 +17,8 @@ NAMESPACES = (
     "news:history_size=0,presence=false,allow_subscribe_for_client=true,allow_subscribe_for_anonymous=true,"
     "allow_presence_for_client=true,allow_history_for_client=true",
     "dialog:allow_user_limited_channels=true,allow_publish_for_client=true",
+    "asked:subscribe_hook=app,publish_hook=app,allow_user_limited_channels=true,channel_regex=[a-z#],"
+    "allow_presence_for_subscriber=true",
     "told:join_leave=true,force_push_join_leave=true,allow_subscribe_for_client=true",
 )
 CAROL = ConnectionClaims(sub="carol")
@@ -24,7 +26,8 @@ ROOM = "chat:room-1"
 
 
 def bearer(claims: ConnectionClaims | SubscriptionClaims | None = CAROL, **settings: object) -> Bearer:
-    return Bearer(msgspec.convert({"namespaces": NAMESPACES, **settings}, NodeConfig), claims, 1000.0)
+    hooks = ("app:endpoint=https://app.example/hooks",)
+    return Bearer(msgspec.convert({"namespaces": NAMESPACES, "hooks": hooks, **settings}, NodeConfig), claims, 1000.0)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,9 @@ def bearer(claims: ConnectionClaims | SubscriptionClaims | None = CAROL, **setti
         ("none:x", {"subscribe": (NO, 102), "publish": (NO, 102), "presence": (NO, 102), "history": (NO, 102)}),
         ("dialog:#carol,dave", {"subscribe": (YES, 0), "publish": (YES, 0)}),
         ("dialog:#dave", {"subscribe": (NO, 103), "publish": (SUBSCRIBED, 0)}),
+        ("asked:x", {"subscribe": (BY_HOOK, 0), "publish": (BY_HOOK, 0), "presence": (SUBSCRIBED, 0)}),
+        ("asked:#dave", {"subscribe": (NO, 103), "publish": (BY_HOOK, 0)}),
+        ("asked:1", {"subscribe": (NO, 107), "publish": (NO, 107)}),
     ],
 )
 def test_a_user_may_what_the_options_allow(channel: str, expected: dict[str, tuple[str, int]]) -> None:
@@ -73,7 +79,7 @@ def test_joins_and_leaves_are_told_to_those_who_may_ask_or_to_all(channel: str, 
         (CAROL, {}, YES, 0),
         (None, {}, NO, 3501),
         (None, {"allow_anonymous_connect_without_token": True}, YES, 0),
-        (None, {"connect_hook": "app", "hooks": ("app:endpoint=https://app.example/hooks",)}, BY_HOOK, 0),
+        (None, {"connect_hook": "app"}, BY_HOOK, 0),
         (ConnectionClaims(), {}, YES, 0),
         (ConnectionClaims(), {"disallow_anonymous_connection_tokens": True}, NO, 3507),
         (ConnectionClaims(sub="carol", channels=("none:x",)), {}, NO, 102),
@@ -113,7 +119,16 @@ def test_a_subscription_token_opens_its_channel_and_no_other() -> None:
 
 def test_without_names_each_namespace_is_answered_and_the_own_channels() -> None:
     found = bearer().answers(())
-    assert [each.channel for each in found] == ["*", "chat:*", "news:*", "dialog:*", "dialog:#carol", "told:*"]
+    assert [each.channel for each in found] == [
+        "*",
+        "chat:*",
+        "news:*",
+        "dialog:*",
+        "dialog:#carol",
+        "asked:*",
+        "asked:#carol",
+        "told:*",
+    ]
     [chat] = [each for each in found if each.namespace == "chat"]
     assert chat.subscribe.allowed == YES, "for all names that match the channel_regex"
     assert "dialog:#" not in [each.channel for each in bearer(None).answers(())]
