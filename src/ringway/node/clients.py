@@ -12,6 +12,7 @@ from ringway.node.channels.channels import Channels
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.expiry import Expiry
 from ringway.node.commands.handler import ClientHandler
+from ringway.node.commands.hook_refreshes import HookRefreshes
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.revoked_clients import RevokedClients
 from ringway.node.commands.rpc_calls import RpcCalls
@@ -66,10 +67,11 @@ class NodeClients:
         self._connections = ConnectionContext(
             config, clock, stats, self.handshakes, self.registry, self._keepalive, self._outbox
         )
-        self._expiry = Expiry(config, wall, self._unsubscribe)
+        self.hooks = Hooks(config.hooks, clock)
+        self._refreshes = HookRefreshes(config, self.hooks, self.channels.namespaces, wall, rng)
+        self._expiry = Expiry(config, wall, self._unsubscribe, self._refreshes)
         self.rpc = RpcCalls(environment.rpc, self._outbox, stats, make_server)
         tokens = TokenChecks(environment.verifier, wall, environment.revocations)
-        self.hooks = Hooks(config.hooks, clock)
         self._single = SingleConnections(engine.bus, wall)
         context = self.context = CommandContext(
             environment.name,
@@ -131,6 +133,7 @@ class NodeClients:
         """Carry out the clients' last commands, once all their connections are closed."""
         await self.rpc.aclose()
         await self.queues.aclose()
+        await self._refreshes.aclose()
         self.hooks.close()
         await self.channels.stop()
 

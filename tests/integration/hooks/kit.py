@@ -1,5 +1,6 @@
 """Settings of nodes with hooks."""
 
+import math
 import time
 from typing import Any
 
@@ -18,8 +19,8 @@ BREAKER_S = 0.2
 
 def settings(server: HookServer, *options: str, **more: Any) -> dict[str, Any]:
     """Settings of a node that checks rights, whose hook `app` is at `server`."""
-    given = ",".join([f"app:endpoint={server.url}", f"breaker_open_s={BREAKER_S}", *options])
-    return {"insecure": False, "namespaces": RULES, "hooks": (given,), **more}
+    given = ",".join([f"app:endpoint={server.url}", f"breaker_open_s={BREAKER_S}", "timeout_s=20", *options])
+    return {"insecure": False, "namespaces": RULES, "hooks": (given,), "connect_deadline_s": 120.0, **more}
 
 
 def hook_of(node: ChannelNode) -> Hook:
@@ -36,5 +37,5 @@ def outcomes(node: ChannelNode) -> dict[str, int]:
 
 
 def in_s(seconds: float) -> int:
-    """The Unix time in so many seconds."""
-    return int(time.time() + seconds)
+    """The Unix time in at least so many seconds."""
+    return math.ceil(time.time() + seconds)

@@ -106,7 +106,7 @@ def test_a_node_names_hooks_that_there_are() -> None:
     assert NodeConfig(hooks=(SPEC,), connect_hook="app").connect_hook == "app"
 
 
-@pytest.mark.parametrize("option", ["subscribe_hook", "publish_hook"])
+@pytest.mark.parametrize("option", ["subscribe_hook", "publish_hook", "sub_refresh_hook"])
 def test_a_namespace_names_hooks_that_there_are(option: str) -> None:
     with pytest.raises(ConfigError, match=f"{option} of the namespace chat is users, and there is no such hook"):
         NodeConfig(hooks=(SPEC,), namespaces=(f"chat:{option}=users",))

@@ -14,10 +14,11 @@ from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import ProtocolError
 from ringway.hooks.hook import Hook
 from ringway.node.commands.admission import check_count, check_has_user, check_nameless, claimed_rights
-from ringway.node.commands.by_hook import SPEECH, by_hook
+from ringway.node.commands.by_hook import by_hook
 from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
+from ringway.node.commands.hook_requests import SPEECH
 from ringway.node.commands.hook_results import credentials_from, rights_from
 from ringway.node.commands.outcome import Gone, Outcome, PendingReply
 from ringway.node.commands.permission import check_known
@@ -209,7 +210,7 @@ def _reply(
         subs={str(channel): each for channel, each in subs.items()},
         data=raw_or_absent(newcomer.data),
     )
-    result.expires, result.ttl = context.expiry.left(connection.credentials.expires_at)
+    result.expires, result.ttl = context.expiry.told(None, connection.credentials.expires_at)
     return encode(Reply(id=command_id, connect=result))
 
 

@@ -10,10 +10,11 @@ from functools import partial
 from ringway.core.permission import Action
 from ringway.errors import CommandError, EngineError
 from ringway.hooks.hook import Hook, HookFailed
-from ringway.node.commands.by_hook import SPEECH, answer_of, failed, meta_for, result_of
+from ringway.node.commands.by_hook import failed
 from ringway.node.commands.channel_hooks import publish_hook
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import error_reply
+from ringway.node.commands.hook_requests import SPEECH, answer_of, meta_for, result_of
 from ringway.node.commands.hook_results import check_bounds
 from ringway.node.commands.outcome import PendingReply
 from ringway.node.commands.permission import check_allowed, check_name

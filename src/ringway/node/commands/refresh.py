@@ -19,7 +19,7 @@ def refresh(
     context: CommandContext, connection: Connection, command_id: int, request: RefreshRequest
 ) -> bytes | PendingReply:
     """Let the connection go on by a new token. Raise `CommandError` 110 if its time is over, `ProtocolError` 3500."""
-    _check_usable(context, request.token)
+    _check_usable(context, request.token, None)
     return by_token(
         context,
         command_id,
@@ -34,8 +34,8 @@ def sub_refresh(
     context: CommandContext, connection: Connection, command_id: int, request: SubRefreshRequest
 ) -> bytes | PendingReply:
     """Let a subscription go on by a new token. Raise `CommandError` 103 if there is none, and else as `refresh`."""
-    _check_usable(context, request.token)
     channel = check_channel(request.channel, context.config.channel_bytes_max)
+    _check_usable(context, request.token, channel)
     return by_token(
         context,
         command_id,
@@ -46,7 +46,9 @@ def sub_refresh(
     )
 
 
-def _check_usable(context: CommandContext, token: str) -> None:
+def _check_usable(context: CommandContext, token: str, channel: Channel | None) -> None:
+    if context.expiry.is_by_hook(channel):
+        raise command_error(NOT_AVAILABLE, "a hook is asked in place of a new token; send none")
     if not context.tokens.has_key:
         raise command_error(NOT_AVAILABLE, "this node has no key to check tokens")
     if not token:

@@ -15,11 +15,12 @@ from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import EngineError
 from ringway.hooks.hook import Hook
-from ringway.node.commands.by_hook import SPEECH, by_hook, meta_for
+from ringway.node.commands.by_hook import by_hook
 from ringway.node.commands.by_token import by_token
 from ringway.node.commands.channel_hooks import subscribe_hook
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import engine_failed, error_reply
+from ringway.node.commands.hook_requests import SPEECH, meta_for
 from ringway.node.commands.hook_results import rights_from
 from ringway.node.commands.outcome import Gone, PendingReply
 from ringway.node.commands.permission import check_allowed, check_name, will_watch
@@ -298,7 +299,7 @@ def join_channel(
     join(context, connection, channel, rights, watching=watching)
     result = SubscribeResult(recoverable=space.recoverable, positioned=space.positioned)
     if rights is not None:
-        result.expires, result.ttl = context.expiry.left(rights.expires_at)
+        result.expires, result.ttl = context.expiry.told(channel, rights.expires_at)
     if space.positioned:
         stream = context.channels.streams.flush(channel)
         result.epoch, result.offset = stream.epoch, stream.position

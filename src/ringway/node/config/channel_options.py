@@ -123,6 +123,14 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             max_length=32,
         ),
     ] = ""
+    sub_refresh_hook: Annotated[
+        str,
+        msgspec.Meta(
+            description="The hook that is asked, when a subscription has come to its end, whether it goes on; then "
+            "clients send no new tokens for it. Empty: none.",
+            max_length=32,
+        ),
+    ] = ""
     publish_hook: Annotated[
         str,
         msgspec.Meta(

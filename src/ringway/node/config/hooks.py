@@ -27,10 +27,38 @@ class NodeHooksConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_
         msgspec.Meta(description="The hook that is asked who a client without a token is. Empty: none."),
     ] = ""
 
+    refresh_hook: Annotated[
+        str,
+        msgspec.Meta(
+            description="The hook that is asked, when a connection has come to its end, whether it goes on; then "
+            "clients send no new tokens. Empty: none."
+        ),
+    ] = ""
+    refresh_retry_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="The pause before a refresh hook that has failed is asked again, 50 % jittered; for "
+            "subscriptions as well.",
+            ge=0.1,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
+    refresh_grace_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="While a refresh hook fails, a connection or subscription goes on for this long beyond its "
+            "end; then it ends.",
+            ge=0,
+            le=31_536_000,
+            extra={"unit": "s"},
+        ),
+    ] = 3600.0
+
     def hook_problems(self, namespaces: Mapping[str, Namespace], deadline_s: float) -> list[str]:
         """Return the problems of the hooks; `deadline_s` is that of the connect command. Raise `ConfigError`."""
         hooks = read_hooks(self.hooks)
-        named = {"connect_hook": self.connect_hook}
+        named = {"connect_hook": self.connect_hook, "refresh_hook": self.refresh_hook}
         for space in namespaces.values():
             named |= {f"{option} of the namespace {space.name}": name for option, name in space.hooks.items()}
         problems = [

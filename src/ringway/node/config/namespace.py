@@ -49,11 +49,16 @@ class Namespace:
     rules: ChannelRules = NOTHING
     subscribe_hook: str = ""
     publish_hook: str = ""
+    sub_refresh_hook: str = ""
 
     @property
     def hooks(self) -> dict[str, str]:
         """The hooks of the namespace, by the options that name them."""
-        given = {"subscribe_hook": self.subscribe_hook, "publish_hook": self.publish_hook}
+        given = {
+            "subscribe_hook": self.subscribe_hook,
+            "publish_hook": self.publish_hook,
+            "sub_refresh_hook": self.sub_refresh_hook,
+        }
         return {option: name for option, name in given.items() if name}
 
     def lack_of(self, action: Action) -> str:
@@ -180,4 +185,5 @@ def _namespace(name: str, options: ChannelOptions) -> Namespace:
         rules=rules_of_options(options),
         subscribe_hook=options.subscribe_hook,
         publish_hook=options.publish_hook,
+        sub_refresh_hook=options.sub_refresh_hook,
     )

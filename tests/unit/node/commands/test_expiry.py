@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from math import inf
+from random import Random
 from typing import Any
 
 import pytest
 
 from ringway.core.credentials import ANONYMOUS, Credentials
 from ringway.core.subscription_rights import SubscriptionRights
+from ringway.hooks.hooks import Hooks
 from ringway.node.commands.expiry import Expiry
+from ringway.node.commands.hook_refreshes import HookRefreshes
+from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 
 DELAY_S = 25.0
@@ -34,7 +38,9 @@ class World:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.expiry: Any = Expiry(NodeConfig(), lambda: self.now, self._unsubscribe)
+        config, hooks = NodeConfig(), Hooks((), lambda: 0.0)
+        refreshes = HookRefreshes(config, hooks, Namespaces(), lambda: self.now, Random(1))
+        self.expiry: Any = Expiry(config, lambda: self.now, self._unsubscribe, refreshes)
 
     def _unsubscribe(self, client: Any, channel: str, code: int, reason: str) -> None:
         client.rights = {name: each for name, each in client.rights.items() if name != channel}
