@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from ringway.app.named_object import object_at
@@ -21,11 +22,16 @@ from ringway.rpc import RpcCall, RpcHandler
 FORM = "package.module:function, with a namespace before it as chat=package.module:function"
 
 _NAMED = re.compile(r"(?:([A-Za-z0-9_-]{1,32})=)?([A-Za-z_][\w.]*:[A-Za-z_][\w.]*)")
+NO_HANDLERS: Mapping[str, RpcHandler] = {}
+
 _NO_CALL = RpcCall("", "", "")
 
 
-def load_rpc_offer(config: RpcConfig, api: HttpApiConfig | None = None) -> RpcOffer:
+def load_rpc_offer(
+    config: RpcConfig, api: HttpApiConfig | None = None, handlers: Mapping[str, RpcHandler] = NO_HANDLERS
+) -> RpcOffer:
     """Return what answers calls by `config`: its functions are loaded. `api` bounds what they call at the server.
+    `handlers` are those of the program in whose process the node runs, by namespace.
 
     Raise one `ConfigError` with all problems.
     """
@@ -41,10 +47,15 @@ def load_rpc_offer(config: RpcConfig, api: HttpApiConfig | None = None) -> RpcOf
             where = f"the namespace {namespace}" if namespace else "methods without a namespace"
             problems.append(f"the function {spec!r} is the second for {where}; give one for each namespace")
         functions[namespace] = function
+    problems += [
+        f"rpc.functions names a function for the namespace {name!r}, which the program answers itself; leave one out"
+        for name in functions
+        if name in handlers
+    ]
     refuse(problems)
     threads = CallThreads(config.threads_max)
-    handlers: dict[str, RpcHandler] = {name: RpcFunction(each, threads) for name, each in functions.items()}
-    return RpcOffer(config, handlers, api or HttpApiConfig())
+    loaded = {name: RpcFunction(each, threads) for name, each in functions.items()}
+    return RpcOffer(config, {**loaded, **handlers}, api or HttpApiConfig())
 
 
 def _load(spec: str) -> tuple[str, Function]:

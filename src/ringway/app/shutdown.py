@@ -108,6 +108,7 @@ async def run_until_stopped(
     stop: Stop | None = None,
     drain: Callable[[], Awaitable[None]] | None = None,
     on_hangup: Callable[[], None] = log_hangup,
+    owns_process: bool = True,
 ) -> int:
     """Run `jobs` until a signal comes, then do `steps`; return the exit code: 0, or 1 if a job failed.
 
@@ -116,13 +117,15 @@ async def run_until_stopped(
 
     The objects made at the start live to the end: a full garbage collection would search a hundred thousand of them for
     a tenth of a second, and all traffic would wait. So the collector searches only newer objects, and more of them at a
-    time: with Python's own setting it searched the members of the cluster during each round of a leader.
+    time: with Python's own setting it searched the members of the cluster during each round of a leader. It is
+    left as it is unless the caller `owns_process`.
     """
     if stop is None:
         with stop_signals(on_hangup) as stop:
             return await run_until_stopped(jobs, steps, deadline_s=deadline_s, stop=stop, drain=drain)
-    gc.freeze()
-    gc.set_threshold(YOUNG_MAX, *gc.get_threshold()[1:])
+    if owns_process:
+        gc.freeze()
+        gc.set_threshold(YOUNG_MAX, *gc.get_threshold()[1:])
     code = 0
     try:
         async with asyncio.TaskGroup() as group:

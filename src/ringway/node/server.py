@@ -130,7 +130,7 @@ class ChannelNode:
             environment,
             is_draining=lambda: self.state is NodeState.DRAINING,
             on_sent=self.sent.count_move,
-            make_server=lambda: LocalServer(self.api_methods(environment.rpc.api), environment.rpc.api.commands_max),
+            make_server=lambda: self.local_server(environment.rpc.api),
         )
         process = ProcessStats(clock)
         self._member = make_member(
@@ -210,6 +210,10 @@ class ChannelNode:
         return list_methods(
             Publishing(context, most), ChannelQueries(context), NodeQueries(cluster, most), users, tokens
         )
+
+    def local_server(self, config: HttpApiConfig) -> LocalServer:
+        """Return the server API for calls in this process."""
+        return LocalServer(self.api_methods(config), config.commands_max)
 
     async def start(self) -> None:
         """Accept connections, and report to the other members.

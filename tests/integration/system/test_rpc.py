@@ -68,7 +68,7 @@ def system(tmp_path: Path, wait: Path) -> Iterator[System]:
 
 
 async def test_the_functions_of_the_documents_work(tmp_path: Path) -> None:
-    function, program = blocks("docs/howto/rpc.md", "python")
+    function, program, _ = blocks("docs/howto/rpc.md", "python")
     (tmp_path / "calls.py").write_text(function)
     environ = {"PYTHONPATH": str(tmp_path)}
     with running_system("--rpc", "calls:answer", nodes=1, up_environ=environ) as system:

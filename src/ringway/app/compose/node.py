@@ -1,5 +1,7 @@
 """A node process: a channel node on its engine, with an admin port. Read it from top to bottom."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from random import Random
 
 from ringway.admin.api import Admin
@@ -21,23 +23,37 @@ from ringway.app.outbox_metric import read_outbox
 from ringway.app.rpc_functions import load_rpc_offer
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.server_api_metric import read_server_api
-from ringway.app.shutdown import Job, Step, run_until_stopped, watch
+from ringway.app.shutdown import Job, Step, Stop, run_until_stopped, watch
 from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.net import configure
 from ringway.node.server import ChannelNode
 from ringway.node.server_api.stats import ServerApiStats
 from ringway.protocol.keyring import Keyring
+from ringway.rpc import RpcHandler
+from ringway.server_methods import ServerMethods
 from ringway.types import NodeState, Role
 
 
-async def run_node(config: Config, log: LogWriter) -> int:
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """The program in whose process a node runs: it sets `stop`, and leaves signals and memory alone to itself.
+
+    `on_started` is given the node, and the server API in this process. `handlers` answer calls of clients.
+    """
+
+    stop: Stop
+    on_started: Callable[[ChannelNode, ServerMethods], None]
+    handlers: Mapping[str, RpcHandler]
+
+
+async def run_node(config: Config, log: LogWriter, hosted: Hosted | None = None) -> int:
     """Run a channel node until it is stopped; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
     configure(config.names)
     incarnation = new_incarnation()
     secrets = SecretWatch(config.engine)
     tokens = TokenWatch(config, Random())
-    rpc = load_rpc_offer(config.rpc, config.http_api)
+    rpc = load_rpc_offer(config.rpc, config.http_api, hosted.handlers if hosted else {})
     keyring, ring_secret = secrets.keyring, read_hash_secret(config.engine)
     async with open_engine(config.engine, f"node {incarnation}") as engine:
         name = await name_member(config, engine, keyring, Role.NODE, incarnation)
@@ -90,15 +106,18 @@ async def run_node(config: Config, log: LogWriter) -> int:
             Step("leave the engine", engine.close),
             *close_admin(admin),
         ]
-        calls_s = min(config.rpc.timeout_s, config.node.stop_deadline_s)  # they end before their clients are closed
-        deadline_s = calls_s + config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
+        if hosted:
+            hosted.on_started(node, node.local_server(config.http_api))
         return await run_until_stopped(
-            jobs,
-            steps,
-            deadline_s=deadline_s,
-            drain=node.drain,
-            on_hangup=lambda: reread_on_hangup(secrets, tokens),
-        )
+            jobs, steps, deadline_s=_deadline_s(config), drain=node.drain, stop=hosted.stop if hosted else None,
+            on_hangup=lambda: reread_on_hangup(secrets, tokens), owns_process=hosted is None,
+        )  # fmt: skip
+
+
+def _deadline_s(config: Config) -> float:
+    """Return the time for the stop of a node: its calls (RPC) end before their clients are closed."""
+    calls_s = min(config.rpc.timeout_s, config.node.stop_deadline_s)
+    return calls_s + config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
 
 
 def _sources_of(node: ChannelNode, keyring: Keyring) -> list[Source]:
