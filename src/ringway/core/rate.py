@@ -110,6 +110,24 @@ class AddressRates:
         self._forget(now)
         return 0.0
 
+    def take_some(self, address: str, now: float, count: int, interval_s: float, burst_s: float) -> int:
+        """Take as many of `count` units, each of `interval_s`, as the backlog of `burst_s` admits; return their number.
+
+        `burst_s` is at least `interval_s`.
+        """
+        paid_at = self._paid_at.get(address, -inf)
+        taken = min(count, int((burst_s - backlog_s(paid_at, now) + ROUNDING_S) / interval_s))
+        if taken <= 0:
+            return 0
+        self.charge(address, now, taken * interval_s)
+        return taken
+
+    def charge(self, address: str, now: float, cost_s: float) -> None:
+        """Take what costs `cost_s` for work that is done already, however great the backlog is."""
+        paid_at = self._paid_at.pop(address, -inf)
+        self._paid_at[address] = charge(paid_at, now, cost_s)
+        self._forget(now)
+
     def _forget(self, now: float) -> None:
         for _ in range(_SWEEP):
             oldest = next(iter(self._paid_at))

@@ -28,6 +28,7 @@ from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.connection.request_check import RequestCheck
+from ringway.node.connection.shares import ClientShares
 from ringway.node.environment import NodeEnvironment
 from ringway.node.sessions.donor import SessionDonors
 from ringway.node.sessions.target import CLIENT_S, COMMIT_S, PREPARE_S, SessionTargets
@@ -86,6 +87,7 @@ class NodeClients:
             self.rpc,
             self.hooks,
             self._single,
+            ClientShares(config),
         )
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)

@@ -79,7 +79,7 @@ def test_unknown_names_are_told_at_once_with_the_nearest_right_one(write):
     assert len(found) == 4
     assert f"{file}: there is no section [gatway]; did you mean 'gateway'?" in found
     assert f"{file}: there is no setting 'prot' in [gateway]; did you mean 'port'?" in found
-    assert any("no setting 'zzz' in [node]; there are address_connections_max" in problem for problem in found)
+    assert any("no setting 'zzz' in [node]; there are address_bytes_burst" in problem for problem in found)
     assert "the environment variable RINGWAY_GATEWAY_PROT sets nothing; did you mean 'RINGWAY_GATEWAY_PORT'?" in found
 
 

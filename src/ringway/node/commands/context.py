@@ -12,6 +12,7 @@ from ringway.node.commands.tokens import TokenChecks
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
 from ringway.node.connection.registry import ConnectionRegistry
+from ringway.node.connection.shares import ClientShares
 from ringway.node.stats import NodeStats
 from ringway.types import NodeName
 
@@ -32,3 +33,4 @@ class CommandContext:
     rpc: RpcCalls
     hooks: Hooks
     single: SingleConnections
+    shares: ClientShares

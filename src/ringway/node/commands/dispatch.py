@@ -66,8 +66,10 @@ def rate_error_replies(context: CommandContext, commands: list[Command]) -> list
     """Return the replies to `commands` over the rate: all with the same error, so that a flood costs little."""
     if not commands:
         return []
-    limit = context.config.commands_per_s
-    error = command_error(TOO_MANY_REQUESTS, f"{limit:g} commands a second are allowed")
+    detail = f"{context.config.commands_per_s:g} commands a second are allowed"
+    if context.shares.has_rates:
+        detail += ", or fewer for all connections of a user or an address (user_commands_per_s, address_commands_per_s)"
+    error = command_error(TOO_MANY_REQUESTS, detail)
     tail = encode_error(1, error).removeprefix(b'{"id":1')
     replies = [b'{"id":%d%b' % (command.id, tail) for command in commands if command.id > 0]
     context.stats.errors[TOO_MANY_REQUESTS] += len(replies)

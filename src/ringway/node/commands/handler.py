@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.subscribe import leave
-from ringway.node.connection.allowance import Pause
+from ringway.node.connection.allowance import SMALL_BYTES, Pause
 from ringway.node.connection.command_queue import Goodbye
 from ringway.node.connection.connection import Connection
 from ringway.protocol.close import TOO_MANY_REQUESTS
@@ -34,6 +34,7 @@ class ClientHandler:
     def on_message(self, connection: Connection, message: bytes) -> None:
         """Handle one text message. Raise `ProtocolError` to end the connection."""
         lines = message.count(b"\n") + 1
+        refused = connection.allowance.refused
         admitted = self._admit(connection, lines, message)
         if message == PING:
             connection.on_pong()
@@ -43,6 +44,8 @@ class ClientHandler:
         connection.on_heard()
         if connection.allowance.receive(self._clock(), len(message)) and not connection.is_paused_for(Pause.RATE):
             self._pace(connection)
+        if self._context.shares.has_rates:
+            admitted = self._share(connection, admitted, message, refused)
         if admitted < lines:
             *within, over = message.split(b"\n", admitted)
             self._queues.refuse_frame(connection, over)
@@ -88,9 +91,29 @@ class ClientHandler:
             connection.close(TOO_MANY_REQUESTS, f"more than {config.commands_per_s:g} commands and frames a second")
         return admitted
 
+    def _share(self, connection: Connection, count: int, message: bytes, refused: int) -> int:
+        """Return the number of commands, of `count`, within the rates of the client's user and address.
+
+        Large messages are charged to both as well. A client that goes on regardless is closed as in `_admit`; it was
+        `refused` so many before this message.
+        """
+        shares, now, allowance = self._context.shares, self._clock(), connection.allowance
+        is_large = len(message) > SMALL_BYTES
+        if is_large and shares.receive(connection, now, len(message)) and not connection.is_paused_for(Pause.RATE):
+            self._pace(connection)
+        admitted = shares.admit(connection, now, count)
+        if admitted < count:
+            allowance.refuse(count - admitted, refused)
+            if allowance.refused > self._context.config.commands_burst:
+                connection.close(TOO_MANY_REQUESTS, "more commands a second than a user or an address may send")
+        return admitted
+
     def _pace(self, connection: Connection) -> None:
         """Stop reading until the client's bytes are paid for."""
-        owed_s = connection.allowance.received_due_s(self._clock())
+        now = self._clock()
+        owed_s = connection.allowance.received_due_s(now)
+        if self._context.shares.has_rates:
+            owed_s = max(owed_s, self._context.shares.due_s(connection, now))
         if owed_s and connection.is_usable:
             connection.pause_reading(Pause.RATE)
             asyncio.get_running_loop().call_later(owed_s, self._pace, connection)

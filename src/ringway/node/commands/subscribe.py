@@ -128,6 +128,8 @@ def _check_room(context: CommandContext, connection: Connection, channel: Channe
         raise command_error(ALREADY_SUBSCRIBED, f"to {channel}")
     if len(connection.channels) >= context.config.subscriptions_max:
         raise command_error(LIMIT_EXCEEDED, f"{context.config.subscriptions_max} subscriptions a connection")
+    if context.shares.counts and (lack := context.shares.lack_of_room(connection)):
+        raise command_error(LIMIT_EXCEEDED, lack)
 
 
 async def ask_ahead(
@@ -177,6 +179,8 @@ def join(
         context.expiry.watch(connection)
     context.channels.join(connection, channel, watching=watching, silently=silently)
     connection.channels.append(channel)
+    if context.shares.counts:
+        context.shares.add(connection, 1)
 
 
 def leave(context: CommandContext, connection: Connection, channel: Channel, *, silently: bool = False) -> None:
@@ -185,6 +189,8 @@ def leave(context: CommandContext, connection: Connection, channel: Channel, *, 
     Its rights there stay known, for the description of a client that is gone or moved.
     """
     connection.channels.remove(channel)
+    if context.shares.counts:
+        context.shares.add(connection, -1)
     context.channels.leave(connection, channel, silently=silently)
 
 

@@ -199,7 +199,9 @@ class UserOrders:
                 streams.release(channel)
 
     def _may_join(self, client: Connection, channel: Channel) -> bool:
-        most = self._context.config.subscriptions_max
+        most, shares = self._context.config.subscriptions_max, self._context.shares
+        if shares.counts and shares.lack_of_room(client):
+            return False
         return client.is_connected and channel not in client.channels and len(client.channels) < most
 
     def _join(self, order: SubscribeOrder, client: Connection, channel: Channel) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 import msgspec
 
 from ringway.hooks.config import read_hooks, short_hooks
-from ringway.node.config.edge import NodeEdgeConfig
 from ringway.node.config.namespace import Namespace
+from ringway.node.config.shares import NodeSharesConfig
 
 
-class NodeHooksConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeHooksConfig(NodeSharesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of hooks; a part of `NodeConfig`."""
 
     hooks: Annotated[

@@ -68,6 +68,14 @@ class Allowance(TokenBucket):
         self._over += count - admitted
         return admitted
 
+    def refuse(self, count: int, before: int) -> None:
+        """Count the last commands as refused, though `admit` found them within the rate: others share a rate with it.
+
+        `before` is the number of `refused` before that `admit`.
+        """
+        self.refused = before + count
+        self._over += count
+
     def ignore(self, size: int) -> bool:
         """Count a dropped frame of `size` bytes; True once the count is above `IGNORED_MAX`."""
         if self.ignored > IGNORED_MAX:
