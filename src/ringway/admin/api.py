@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -11,8 +10,9 @@ from ringway.admin.control import Control, control_operations
 from ringway.admin.member import Cluster, GatewayRow, NodeRow
 from ringway.admin.metric import CONTENT_TYPE, Metrics
 from ringway.api.application import ApiApp
+from ringway.api.document import show_document
 from ringway.api.guard import host_guard
-from ringway.api.operation import OPENAPI_JSON, Operation, WithStatus
+from ringway.api.operation import Operation, WithStatus
 
 TITLE = "Ringway admin"
 
@@ -50,20 +50,8 @@ def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) ->
         *(control_operations(admin.control) if admin.control else ()),
         *(call_operations(admin.ways) if admin.ways else ()),
     ]
-    described: list[dict[str, Any]] = []
-
-    def schema() -> dict[str, Any]:
-        if not described:
-            from ringway.api.openapi import describe_api
-
-            described.append(describe_api(operations, TITLE, version))
-        return described[0]
-
     # No pages to try the API: they would load scripts of third parties, which could then steer the gateway.
-    pages = [
-        Operation("GET", path, "schema", "This document", schema, dict, media_type=OPENAPI_JSON)
-        for path in ("/schema", "/schema/openapi.json")
-    ]
+    pages = show_document(operations, TITLE, version, "/schema", "/schema/openapi.json")
     return ApiApp([*operations, *pages], () if hosts is None else (host_guard(hosts, "admin port", "admin"),))
 
 

@@ -7,13 +7,13 @@ Times are Unix seconds, and may have fractions. `exp` is exact: a client whose t
 `iat` may be ahead by `leeway_s`, because the clock of the issuer is not ours.
 """
 
-import base64
 import math
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from ringway.errors import TokenExpired, TokenInvalid
+from ringway.protocol.json_base64 import read_json_base64
 from ringway.protocol.jwt import read_object
 from ringway.protocol.rule import sentence_of_error
 
@@ -206,13 +206,13 @@ def _check_json(text: str, name: str) -> None:
     """Raise `TokenInvalid` if `text`, where there is any, is not JSON in base64: clients get it as JSON."""
     if text:
         try:
-            msgspec.json.decode(base64.b64decode(text, validate=True))
-        except (ValueError, RecursionError):
-            raise TokenInvalid(f"{name} must be JSON in base64") from None
+            read_json_base64(text)
+        except ValueError as error:
+            raise TokenInvalid(f"{name} {error}") from None
 
 
 def _either(raw: msgspec.Raw, encoded: str) -> bytes:
-    return base64.b64decode(encoded) if encoded else _json(raw)
+    return read_json_base64(encoded) if encoded else _json(raw)
 
 
 def _json(raw: msgspec.Raw) -> bytes:

@@ -8,7 +8,6 @@ Stricter than there: numbers, texts and lists must have their types, codes must 
 must be JSON, since clients of this node speak JSON. Fields that are not known are skipped.
 """
 
-import base64
 import math
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
@@ -20,6 +19,7 @@ from ringway.protocol.claims import CHANNELS_MAX, TIME_MAX, USER_CHARS_MAX, Clai
 from ringway.protocol.close import BAD_REQUEST
 from ringway.protocol.command import ABSENT, Raw
 from ringway.protocol.decoding import reader
+from ringway.protocol.json_base64 import read_json_base64
 from ringway.protocol.json_line import json_line
 
 ERROR_CHARS_MAX = 1024
@@ -282,15 +282,12 @@ def encode_request(request: HookRequest) -> bytes:
 
 
 def _json_of(raw: Raw, encoded: str) -> bytes:
-    return json_line(base64.b64decode(encoded) if encoded else bytes(raw))
+    return json_line(read_json_base64(encoded) if encoded else bytes(raw))
 
 
 def _check_encoded(text: str, name: str) -> None:
     if text:
         try:
-            base64.b64decode(text, validate=True).decode()
-            msgspec.json.decode(base64.b64decode(text))
-        except (ValueError, RecursionError):
-            raise ProtocolError(
-                BAD_REQUEST, f"the answer of a hook cannot be read: {name} must be JSON in base64"
-            ) from None
+            read_json_base64(text)
+        except ValueError as error:
+            raise ProtocolError(BAD_REQUEST, f"the answer of a hook cannot be read: {name} {error}") from None

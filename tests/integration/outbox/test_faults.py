@@ -116,7 +116,7 @@ async def test_a_method_that_fails_by_a_fault_of_ours_is_rejected(
     def fail(*_: object, **__: object) -> None:
         raise KeyError("a fault")
 
-    monkeypatch.setattr(node.clients.context.channels, "publish", fail)
+    monkeypatch.setattr(node.clients.context.channels, "publish_many", fail)
     await outbox.publish("a", 1)
     async with outbox.read_by(calls.carry_out, rejected_table_name="outbox_rejected"):
         await outbox.until_empty()

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from ringway.api.application import ApiApp
-from ringway.api.operation import OPENAPI_JSON, ApiRefusal, Guard, Operation
+from ringway.api.document import show_document
+from ringway.api.operation import ApiRefusal, Guard, Operation
 from ringway.errors import CommandError, ProtocolError
 from ringway.node.server_api.batch import run_batch
 from ringway.node.server_api.calls import ApiCalls, ApiMethod, encode_reply
@@ -54,22 +55,13 @@ def build_server_api(
     calls = ApiCalls(methods, stats)
     operations = [_operation(method, partial(_answer, calls, method.name)) for method in methods]
     operations.append(_batch_operation(calls, commands_max))
-    described: list[dict[str, Any]] = []
-
-    def schema() -> dict[str, Any]:
-        if not described:
-            from ringway.api.openapi import describe_api
-
-            described.append(describe_api(operations, TITLE, version, _REFUSAL))
-        return described[0]
-
-    document = Operation("GET", DOCUMENT, "schema", "This document", schema, dict, media_type=OPENAPI_JSON)
+    document = show_document(operations, TITLE, version, DOCUMENT, refusal=_REFUSAL)
 
     def show(refused: ApiRefusal) -> Mapping[str, Any]:
         stats.refused[refused.status] += 1
         return {"error": CallError(_CODES.get(refused.status, BAD_REQUEST), _words(refused, body_bytes_max))}
 
-    return ApiApp([*operations, document], guards, show=show, body_bytes_max=body_bytes_max)
+    return ApiApp([*operations, *document], guards, show=show, body_bytes_max=body_bytes_max)
 
 
 def _operation(method: ApiMethod, run: Callable[..., Awaitable[bytes]]) -> Operation:

@@ -6,8 +6,6 @@ shares one round trip.
 """
 
 import asyncio
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Sequence
 
 import msgspec
@@ -20,6 +18,7 @@ from ringway.ports import HistoryEntry, Retention
 from ringway.protocol.codec import encode
 from ringway.protocol.command import Raw, RawPublication
 from ringway.protocol.errorcode import BAD_REQUEST, LIMIT_EXCEEDED, NOT_AVAILABLE, command_error
+from ringway.protocol.json_base64 import read_json_base64
 from ringway.protocol.server_api import (
     ApiBroadcastRequest,
     ApiBroadcastResult,
@@ -194,16 +193,9 @@ def _body_of(request: PublicationContent, bytes_max: int) -> bytes:
 def _decode_base64(text: str) -> bytes:
     """Return the JSON in `text`. Clients of this node speak JSON, so that other bytes could not be sent to them."""
     try:
-        data = b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        raise command_error(BAD_REQUEST, "b64data is not base64; encode it with its padding") from None
-    try:
-        msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        raise command_error(
-            BAD_REQUEST, "b64data is not JSON inside; clients speak JSON here, so publish JSON, or a text in base64"
-        ) from None
-    return data
+        return read_json_base64(text)
+    except ValueError as error:
+        raise command_error(BAD_REQUEST, f"b64data {error}") from None
 
 
 def _on_one_line(data: bytes) -> bytes:

@@ -1,8 +1,6 @@
 """Calls of backends that concern the clients of a user: at all nodes, and also while a client is being moved."""
 
 import math
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable
 
 import msgspec
@@ -14,6 +12,7 @@ from ringway.node.server_api.cluster import ClusterCalls
 from ringway.protocol.close import FORCE_DISCONNECT, REASON_BYTES_MAX
 from ringway.protocol.command import Empty, Raw
 from ringway.protocol.errorcode import BAD_REQUEST, LIMIT_EXCEEDED, NOT_AVAILABLE, command_error
+from ringway.protocol.json_base64 import read_json_base64
 from ringway.protocol.json_line import json_line
 from ringway.protocol.server_api import (
     ApiConnectionsRequest,
@@ -154,9 +153,9 @@ def _json(value: Raw, base64: str, name: str) -> str:
     given = bytes(value)
     if base64:
         try:
-            given = b64decode(base64, validate=True)
-        except (Base64Error, ValueError):
-            raise command_error(BAD_REQUEST, f"b64{name} is not base64; encode it with its padding") from None
+            given = read_json_base64(base64)
+        except ValueError as error:
+            raise command_error(BAD_REQUEST, f"b64{name} {error}") from None
     line = json_line(given) if given else b""
     if given and not line and given != b"null":
         raise command_error(BAD_REQUEST, f"{name} is not JSON in UTF-8; encode it so")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ringway.api.application import ApiApp
+from ringway.api.document import show_document
 from ringway.api.guard import guard_changes, guard_origin, host_guard
 from ringway.api.operation import (
-    OPENAPI_JSON,
     ApiRefusal,
     ApiRequest,
     BodyNotJson,
@@ -101,16 +101,7 @@ def build_registration_api(
 ) -> ApiApp:
     """Return the ASGI application of the registration port. Without `tokens` every caller may use it."""
     operations = [*_read_operations(source), *_change_operations(source)]
-    described: list[dict[str, Any]] = []
-
-    def schema() -> dict[str, Any]:
-        if not described:
-            from ringway.api.openapi import describe_api
-
-            described.append(describe_api(operations, TITLE, version, _REFUSAL))
-        return described[0]
-
-    document = Operation("GET", DOCUMENT, "schema", "This document", schema, dict, media_type=OPENAPI_JSON)
+    document = show_document(operations, TITLE, version, DOCUMENT, refusal=_REFUSAL)
     if tokens is not None:
         guards: Sequence[Guard] = (_guard_sites, _token_guard(tokens))
     else:
@@ -121,7 +112,7 @@ def build_registration_api(
         source.stats.refused[_cause_of(refused)] += 1
         return show_refusal(refused)
 
-    return ApiApp([*operations, document], guards, show=show, body_bytes_max=BODY_BYTES_MAX)
+    return ApiApp([*operations, *document], guards, show=show, body_bytes_max=BODY_BYTES_MAX)
 
 
 def _token_guard(tokens: TokenFile) -> Guard:
