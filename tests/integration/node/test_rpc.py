@@ -113,6 +113,8 @@ def _raising(error: BaseException) -> By:
     [
         (RpcError(1000, "no such room"), {"code": 1000, "message": "no such room"}, "refused"),
         (RpcError(103, "no", temporary=True), {"code": 103, "message": "no", "temporary": True}, "refused"),
+        (RpcError(1000, "\ud800" + "x" * 9999), {"code": 1000, "message": "?" + "x" * 4095}, "refused"),
+        (RpcError("1000", 7), {"code": 100, "message": "internal server error"}, "failed"),  # type: ignore[arg-type]
         (RpcError(2000, "no"), {"code": 100, "message": "internal server error"}, "failed"),
         (ValueError("a secret"), {"code": 100, "message": "internal server error"}, "failed"),
         (TimeoutError(), {"code": 100, "message": "internal server error"}, "failed"),
@@ -120,7 +122,18 @@ def _raising(error: BaseException) -> By:
         (asyncio.CancelledError(), {"code": 100, "message": "internal server error"}, "failed"),
         (RpcDisconnect(17), {"code": 100, "message": "internal server error"}, "failed"),
     ],
-    ids=["own code", "code of the protocol", "no code", "exception", "timeout", "exit", "cancelled", "no close code"],
+    ids=[
+        "own code",
+        "code of the protocol",
+        "long",
+        "no number",
+        "no code",
+        "exception",
+        "timeout",
+        "exit",
+        "cancelled",
+        "no close code",
+    ],
 )
 async def test_a_refusal_or_failure_is_answered_with_an_error(
     start_node: StartNode, dial: Dial, error: BaseException, expected: dict[str, Any], outcome: str
@@ -131,6 +144,15 @@ async def test_a_refusal_or_failure_is_answered_with_an_error(
     assert node.stats.rpc_calls == {outcome: 1}
     assert node.stats.errors == {expected["code"]: 1}
     assert await peer.ask(ping={}) == {"ping": {}}
+
+
+@pytest.mark.parametrize("result", [None, "1", b"1\n2"], ids=["none", "text", "lines"])
+async def test_a_result_that_is_no_line_of_json_is_an_error(start_node: StartNode, dial: Dial, result: Any) -> None:
+    async def answer(call: RpcCall) -> bytes:
+        return result  # type: ignore[no-any-return]
+
+    peer = await dial(await start_node(rpc=offer(By(answer))), connect=True)
+    assert (await peer.ask(rpc={"method": "m"}))["error"]["code"] == 100
 
 
 async def test_a_handler_may_close_the_client(start_node: StartNode, dial: Dial) -> None:
@@ -313,6 +335,29 @@ async def test_a_client_that_calls_all_the_time_is_moved_and_gets_every_answer_o
     assert (donor.stats.handovers, donor.stats.handovers_failed) == (1, 0)
     assert target.stats.rpc_calls["ok"] + donor.stats.rpc_calls["ok"] == len(sent)
     follower.peer.abort()
+
+
+async def test_clients_whose_calls_hang_keep_no_others_from_being_moved(
+    start_node: StartNode, held: Held, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringway.node.sessions.donor.HANDOVERS_MAX", 1)
+    rpc = offer(held, timeout_s=300.0)
+    donor, target = await start_node("n1", rpc=rpc), await start_node("n2", rpc=rpc)
+    calling = [await Follower.open(donor, target) for _ in range(3)]
+    for follower in calling:
+        follower.send(rpc={"method": "slow"})
+    await eventually(lambda: len(held.begun) == 3)
+    quiet = await Follower.open(donor, target)
+    assert await ask(hub, order(4), N1) == NodeConsent()
+    await quiet.follow()
+    await eventually(lambda: target.connections == 1)
+    assert donor.connections == 3
+    held.go.set()
+    for follower in calling:
+        await follower.follow()
+    await eventually(lambda: target.connections == 4)
+    for follower in [*calling, quiet]:
+        follower.peer.abort()
 
 
 async def test_a_client_that_follows_no_moves_is_closed_when_its_calls_are_answered(

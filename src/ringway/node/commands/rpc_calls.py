@@ -32,6 +32,9 @@ OWN_CODES = range(400, 2000)
 CLOSE_CODES = range(3000, 5000)
 """The close codes with which handlers may close a client."""
 
+MESSAGE_LENGTH_MAX = 4096
+"""The longest message of a refusal; a longer one is cut."""
+
 OK, REFUSED, CLOSED, FAILED, LATE, EXCESS = "ok", "refused", "closed", "failed", "late", "excess"
 """The outcomes of calls, in metrics."""
 
@@ -146,12 +149,7 @@ class RpcCalls:
     async def _run(self, connection: Connection, command_id: int, handler: RpcHandler, call: RpcCall) -> None:
         begun = monotonic()
         try:
-            result = await self._result(handler, call)
-            reply = encode(Reply(id=command_id, rpc=RpcResult(raw_or_absent(result))))
-            outcome = OK
-        except CommandError as error:
-            self._stats.errors[error.code] += 1
-            reply, outcome = encode_error(command_id, error), _outcome_of(error)
+            reply, outcome = await self._reply(command_id, handler, call)
         except RpcDisconnect as end:
             self._count(CLOSED, begun)
             connection.close(end.code, end.reason)
@@ -161,6 +159,15 @@ class RpcCalls:
             await self._outbox.wait_for_room(connection)
         connection.charge_answer(len(reply))
         connection.reply([reply])
+
+    async def _reply(self, command_id: int, handler: RpcHandler, call: RpcCall) -> tuple[bytes, str]:
+        """Return the reply to a call, and its outcome. Raise a checked `RpcDisconnect`."""
+        try:
+            result = await self._result(handler, call)
+            return encode(Reply(id=command_id, rpc=RpcResult(raw_or_absent(result)))), OK
+        except CommandError as error:
+            self._stats.errors[error.code] += 1
+            return encode_error(command_id, error), _outcome_of(error)
 
     def _count(self, outcome: str, begun: float) -> None:
         self._stats.rpc_calls[outcome] += 1
@@ -175,8 +182,8 @@ class RpcCalls:
         except RpcError as error:
             raise _checked_error(error, call) from None
         except RpcDisconnect as end:
-            if end.code in CLOSE_CODES and len(end.reason.encode(errors="replace")) <= REASON_BYTES_MAX:
-                raise
+            if end.code in CLOSE_CODES and len(str(end.reason).encode(errors="replace")) <= REASON_BYTES_MAX:
+                raise RpcDisconnect(end.code, str(end.reason)) from None
             why = f"it closes with {end.code} {end.reason!r}; give 3000 to 4999 and a short reason"
             raise _failed(call, why) from None
         except (Exception, SystemExit) as error:
@@ -190,6 +197,8 @@ class RpcCalls:
             if task is not None and task.cancelling():
                 raise
             raise _failed(call, "it was cancelled by itself") from None
+        if not isinstance(result, bytes) or b"\n" in result:
+            raise _failed(call, f"its handler returned {type(result).__name__}, or several lines; it is one of JSON")
         if len(result) > config.result_bytes_max:
             _log.error("a result is too long", method=call.method, bytes=len(result), bytes_max=config.result_bytes_max)
             raise command_error(
@@ -212,7 +221,8 @@ def _outcome_of(error: CommandError) -> str:
 
 def _checked_error(error: RpcError, call: RpcCall) -> CommandError:
     if error.code in OWN_CODES or error.code in CODES:
-        return CommandError(error.code, error.message, temporary=error.temporary)
+        message = str(error.message).encode(errors="replace").decode()
+        return CommandError(error.code, message[:MESSAGE_LENGTH_MAX], temporary=bool(error.temporary))
     return _failed(call, f"it refuses with code {error.code}; give 400 to 1999, or one of PROTOCOL.md P-4.9")
 
 

@@ -12,8 +12,9 @@ Those that it begins later are waited for after the cut, as its other commands; 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from math import inf
+from typing import Any
 
 from ringway.core.credentials import ANONYMOUS
 from ringway.core.handover import DonorAction, DonorEvent, DonorState, step_donor
@@ -205,15 +206,15 @@ class SessionDonors:
         if not (connection.follows or self._context.rpc.is_calling(connection)):
             self._close_moved(connection, target, clock_s)
             return
-        await self._slots.acquire()
-        if not connection.may_leave:
-            self._slots.release()
+        if self._context.rpc.is_calling(connection):
+            self._begin(connection, target, self._send_off_idle, clock_s)
             return
-        donor = SessionDonor(connection, target, self._context.rpc.when_idle)
-        connection.begin_move(donor)
-        self._leaving.add(donor)
-        task = self._tasks.spawn(self._send_off(donor, clock_s), name="hand-over of a session")
-        task.add_done_callback(lambda _: self._slots.release())
+        await self._slots.acquire()
+        task = self._begin(connection, target, self._send_off, clock_s)
+        if task is None:
+            self._slots.release()
+        else:
+            task.add_done_callback(lambda _: self._slots.release())
 
     async def aclose(self, within_s: float) -> None:
         """Let the hand-overs under way end; cancel the hand-overs that have not ended `within_s`."""
@@ -236,20 +237,43 @@ class SessionDonors:
         self._context.stats.moves_reconnected += 1
         connection.close(SERVICE_RESTART, Move(target, self._tickets(target, clock_s)[0]).reason())
 
+    def _begin(
+        self,
+        connection: Connection,
+        target: NodeName,
+        work: Callable[[SessionDonor, float], Coroutine[Any, Any, None]],
+        clock_s: float,
+    ) -> "asyncio.Task[None] | None":
+        """Begin to move a client by `work`; return its task, None if the client cannot leave now."""
+        if not connection.may_leave:
+            return None
+        donor = SessionDonor(connection, target, self._context.rpc.when_idle)
+        connection.begin_move(donor)
+        self._leaving.add(donor)
+        task = self._tasks.spawn(work(donor, clock_s), name="hand-over of a session")
+        task.add_done_callback(lambda _: self._end(donor))
+        return task
+
+    def _end(self, donor: SessionDonor) -> None:
+        donor.connection.end_move()
+        self._leaving.discard(donor)
+
+    async def _send_off_idle(self, donor: SessionDonor, clock_s: float) -> None:
+        """Move a client when its calls have ended. Until then it takes no room among those on their way."""
+        await self._context.rpc.wait_idle(donor.connection)
+        async with self._slots:
+            await self._send_off(donor, clock_s)
+
     async def _send_off(self, donor: SessionDonor, clock_s: float) -> None:
-        """Move a client when its calls have ended, by the hand-over of its session if it follows moves."""
+        """Move a client, by the hand-over of its session if it follows moves."""
         connection = donor.connection
-        try:
-            await self._context.rpc.wait_idle(connection)
-            if connection.follows:
-                donor.ticket, donor.reference = self._tickets(donor.target, clock_s)
-                await self._hand_over(donor)
-                return
-        finally:
+        if connection.follows:
+            donor.ticket, donor.reference = self._tickets(donor.target, clock_s)
+            await self._hand_over(donor)
+        else:
             connection.end_move()
-            self._leaving.discard(donor)
-        if connection.is_staying:
-            self._close_moved(connection, donor.target, clock_s)
+            if connection.is_staying:
+                self._close_moved(connection, donor.target, clock_s)
 
     async def _hand_over(self, donor: SessionDonor) -> None:
         connection, stats = donor.connection, self._context.stats
@@ -261,7 +285,9 @@ class SessionDonors:
             why = "a fault of this node"
             connection.close(SERVICE_RESTART)
         finally:
+            connection.end_move()
             self._queues.when_settled(connection, None)
+            self._leaving.discard(donor)
         if why:
             stats.handovers_failed += 1
             _log.info("a session was not handed over", client=connection.client, target=donor.target, why=why)
