@@ -4,7 +4,8 @@ A client sends a method and data, and gets data or an error. Methods have namesp
 `chat:rename` belongs to the namespace `chat`, `rename` to none. Each namespace has one handler.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
@@ -24,7 +25,10 @@ WITHOUT_NAMESPACE = ""
 
 @dataclass(frozen=True, slots=True)
 class RpcCall:
-    """One call of a client. The raw parts are JSON on one line, or empty; `local` is the server API of its node."""
+    """One call of a client. The raw parts are JSON on one line, or empty; `local` is the server API of its node.
+
+    `headers` are those of the client's handshake that hooks are passed, names in lower case.
+    """
 
     method: str
     user: str  # empty: anonymous
@@ -33,6 +37,7 @@ class RpcCall:
     raw_info: bytes = b""
     raw_meta: bytes = b""
     local: ServerMethods | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Any:

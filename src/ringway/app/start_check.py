@@ -25,6 +25,7 @@ from ringway.core.steering import Steering
 from ringway.engine.address import check_cluster
 from ringway.errors import ConfigError
 from ringway.gateway.http.static import StaticFiles
+from ringway.node.rpc_hook import check_hooks
 from ringway.node.server_api.keys import check_keys
 from ringway.protocol.name import check_name
 from ringway.sources.registration.server import check_guard
@@ -37,6 +38,7 @@ HTTP_API = ("http_api.port", "http_api.host", "http_api.key", "http_api.key_file
 POLICY = "gateway.policy"
 ROUTES = "gateway.routes"
 RPC = "rpc.functions"
+HOOKS = ("node.hooks", "rpc.hooks")
 TOKENS = tuple(
     f"{section}.{name}"
     for section in ("token", "subscription_token")
@@ -69,8 +71,9 @@ def node_problems(loaded: Loaded) -> list[str]:
     config = loaded.config.http_api
     api = list(_refused(loaded, HTTP_API, lambda: check_keys(config))) if config.port is not None else []
     rpc = _refused(loaded, (RPC,), lambda: load_rpc_offer(loaded.config.rpc))
+    hooks = _refused(loaded, HOOKS, lambda: check_hooks(loaded.config.node.hooks, loaded.config.rpc))
     outbox = _refused(loaded, OUTBOX, lambda: check_outbox(loaded.config.postgresql))
-    return [*member_problems(loaded), *token_problems(loaded), *api, *rpc, *outbox]
+    return [*member_problems(loaded), *token_problems(loaded), *api, *rpc, *hooks, *outbox]
 
 
 def token_problems(loaded: Loaded) -> list[str]:

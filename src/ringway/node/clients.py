@@ -30,6 +30,7 @@ from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.connection.request_check import RequestCheck
 from ringway.node.connection.shares import ClientShares
 from ringway.node.environment import NodeEnvironment
+from ringway.node.rpc_hook import with_hooks
 from ringway.node.sessions.donor import SessionDonors
 from ringway.node.sessions.target import CLIENT_S, COMMIT_S, PREPARE_S, SessionTargets
 from ringway.protocol.envelope import Origin
@@ -71,7 +72,7 @@ class NodeClients:
         self.hooks = Hooks(config.hooks, clock)
         self._refreshes = HookRefreshes(config, self.hooks, self.channels.namespaces, wall, rng)
         self._expiry = Expiry(config, wall, self._unsubscribe, self._refreshes)
-        self.rpc = RpcCalls(environment.rpc, self._outbox, stats, make_server)
+        self.rpc = RpcCalls(with_hooks(environment.rpc, self.hooks), self._outbox, stats, make_server)
         tokens = TokenChecks(environment.verifier, wall, environment.revocations)
         self._single = SingleConnections(engine.bus, wall)
         context = self.context = CommandContext(

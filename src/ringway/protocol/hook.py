@@ -31,6 +31,10 @@ Time = Annotated[int, msgspec.Meta(ge=0, le=TIME_MAX)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1)]
 
 
+SPEECH = {"transport": "websocket", "protocol": "json", "encoding": "json"}
+"""How each client of a node speaks, in the fields of a request."""
+
+
 class HookRequest(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What every request says: the client, and how it speaks."""
 

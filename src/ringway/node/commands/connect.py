@@ -18,7 +18,6 @@ from ringway.node.commands.by_hook import by_hook
 from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
-from ringway.node.commands.hook_requests import SPEECH
 from ringway.node.commands.hook_results import credentials_from, rights_from
 from ringway.node.commands.outcome import Gone, Outcome, PendingReply
 from ringway.node.commands.permission import check_known
@@ -41,7 +40,7 @@ from ringway.protocol.command import (
     SubscribeResult,
     raw_or_absent,
 )
-from ringway.protocol.hook import CONNECT, ConnectHookRequest, ConnectHookResult, HookSubscription
+from ringway.protocol.hook import CONNECT, SPEECH, ConnectHookRequest, ConnectHookResult, HookSubscription
 from ringway.types import Channel
 
 Rights = Mapping[Channel, SubscriptionRights]

@@ -20,12 +20,13 @@ from ringway.hooks.hook import Hook, HookFailed
 from ringway.hooks.hooks import Hooks
 from ringway.hooks.stats import HookOutcome
 from ringway.logger import get_logger
-from ringway.node.commands.hook_requests import SPEECH, answer_of, meta_for
+from ringway.node.commands.hook_requests import answer_of, meta_for
 from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
 from ringway.protocol.hook import (
     REFRESH,
+    SPEECH,
     SUB_REFRESH,
     HookAnswer,
     RefreshHookRequest,

@@ -9,9 +9,6 @@ from ringway.node.connection.connection import Connection
 from ringway.protocol.command import ABSENT, Raw, raw_or_absent
 from ringway.protocol.hook import ERROR_CHARS_MAX, HookAnswer, HookEvent, HookRequest, Result, encode_request
 
-SPEECH = {"transport": "websocket", "protocol": "json", "encoding": "json"}
-"""How each client of a node speaks, in the fields of a request."""
-
 
 async def answer_of(
     connection: Connection,

@@ -14,7 +14,7 @@ from ringway.node.commands.by_hook import failed
 from ringway.node.commands.channel_hooks import publish_hook
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import error_reply
-from ringway.node.commands.hook_requests import SPEECH, answer_of, meta_for, result_of
+from ringway.node.commands.hook_requests import answer_of, meta_for, result_of
 from ringway.node.commands.hook_results import check_bounds
 from ringway.node.commands.outcome import PendingReply
 from ringway.node.commands.permission import check_allowed, check_name
@@ -24,7 +24,7 @@ from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import EMPTY, encode
 from ringway.protocol.command import PublishRequest, RawPublication, Reply, raw_or_absent
 from ringway.protocol.errorcode import BAD_REQUEST, TOO_MANY_REQUESTS, command_error
-from ringway.protocol.hook import PUBLISH, PublishHookRequest, PublishHookResult
+from ringway.protocol.hook import PUBLISH, SPEECH, PublishHookRequest, PublishHookResult
 from ringway.types import Channel
 
 

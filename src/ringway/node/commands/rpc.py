@@ -22,6 +22,7 @@ def rpc(context: CommandContext, connection: Connection, command_id: int, reques
         credentials.info,
         credentials.meta,
         context.rpc.server,
+        connection.headers,
     )
     context.rpc.begin(connection, command_id, handler, call)
 

@@ -20,7 +20,7 @@ from ringway.node.commands.by_token import by_token
 from ringway.node.commands.channel_hooks import subscribe_hook
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import engine_failed, error_reply
-from ringway.node.commands.hook_requests import SPEECH, meta_for
+from ringway.node.commands.hook_requests import meta_for
 from ringway.node.commands.hook_results import rights_from
 from ringway.node.commands.outcome import Gone, PendingReply
 from ringway.node.commands.permission import check_allowed, check_name, will_watch
@@ -47,7 +47,7 @@ from ringway.protocol.errorcode import (
     UNRECOVERABLE_POSITION,
     command_error,
 )
-from ringway.protocol.hook import SUBSCRIBE, HookSubscription, SubscribeHookRequest
+from ringway.protocol.hook import SPEECH, SUBSCRIBE, HookSubscription, SubscribeHookRequest
 from ringway.types import Channel
 
 _NOTHING = (b"", b"null")

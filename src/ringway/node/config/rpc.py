@@ -21,6 +21,14 @@ class RpcConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             extra={"flag": "rpc"},
         ),
     ] = ()
+    hooks: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="A hook (`node.hooks`) that answers calls in place of a function: its name for methods without "
+            "a namespace, chat=NAME for the methods chat:...",
+            extra={"flag": "rpc-hook"},
+        ),
+    ] = ()
     allow_for_anonymous: Annotated[
         bool,
         msgspec.Meta(
