@@ -17,7 +17,7 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         str,
         msgspec.Meta(
             description="Address that the admin port listens on. * or :: means all addresses, 0.0.0.0 all of IPv4. The "
-            "default is loopback, because the port does not authenticate its callers."
+            "default is loopback. On any other address all but /healthz and /readyz needs a token."
         ),
     ] = "127.0.0.1"
     request_deadline_s: RequestDeadline = 10.0
@@ -38,6 +38,24 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             "the owner of a name can lead a browser here (DNS rebinding)."
         ),
     ] = ()
+
+    read_tokens_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="File with tokens that may read (`Authorization: Bearer TOKEN`): metrics, members, policy, "
+            "moves. One a line, of which each admits; lines with # are comments. It is read again when it changes. "
+            "With this file or the next, all but /healthz and /readyz needs a token, on loopback as well.",
+            extra={"unit": "path"},
+        ),
+    ] = ""
+    operate_tokens_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="File with tokens that may also operate: drain, balance, freeze, change the policy, revoke.",
+            extra={"unit": "path"},
+        ),
+    ] = ""
+    open_metrics: Annotated[bool, msgspec.Meta(description="/metrics needs no token, as /healthz needs none.")] = False
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` for an empty host, or for an entry of `allowed_hosts` that is not a name."""

@@ -1,7 +1,7 @@
 """Guards of an API port against pages of other sites, which reach it through the browser of an operator.
 
-A port may not authenticate its callers: it is on loopback, or on a network of operators. A browser on such a machine
-can reach it for any page that it shows. Such a page can send simple requests (a form's POST) without permission, so:
+A port on loopback may not authenticate its callers. A browser on such a machine can reach it for any page that it
+shows. Such a page can send simple requests (a form's POST) without permission, so:
 
 - a request with a body, or with a content type, must be `application/json`, which no simple request is: the browser
   first asks for permission to send it, and gets none here. A form always has another content type;

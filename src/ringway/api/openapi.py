@@ -14,6 +14,14 @@ OPENAPI = "3.1.0"
 _PLACES = "#/components/schemas/{name}"
 _IN_BRACES = re.compile(r"\{(\w+)\}")
 
+_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token with the right that the operation names. Without tokens, on loopback, none is needed.",
+    }
+}
+
 _REFUSAL = {
     "properties": {
         "status_code": {"type": "integer"},
@@ -41,12 +49,13 @@ def describe_api(
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, known, refusal)
+    schemes = {"securitySchemes": _SCHEMES} if any(operation.right for operation in operations) else {}
     return {
         "info": {"title": title, "version": version},
         "openapi": OPENAPI,
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, **schemes},
     }
 
 
@@ -79,6 +88,8 @@ def _operation(
         answers["400"] = _refused(HTTPStatus.BAD_REQUEST.description, refusal)
     for status, meaning in operation.statuses:
         answers[str(status)] = done | {"description": meaning} if status < 300 else _refused(meaning, refusal)
+    if operation.right:
+        said["security"] = [{"token": [operation.right]}]
     return said | {"responses": answers, "deprecated": False}
 
 

@@ -91,3 +91,4 @@ class Operation:
     statuses: tuple[tuple[int, str], ...] = ()  # further answers for the description, beside 200 and 400
     guards: tuple[Guard, ...] = ()
     media_type: str = JSON
+    right: str = ""  # the right that a caller's token must give, for the description; empty: no token is needed

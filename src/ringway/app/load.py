@@ -24,7 +24,14 @@ from ringway.protocol.spec import suggestion
 
 CONFIG_FILE_ENV = "RINGWAY_CONFIG"
 
-OTHER_ENV = (CONFIG_FILE_ENV, "RINGWAY_STATE_DIR", "RINGWAY_TOKEN", "RINGWAY_TRACEBACK", "RINGWAY_URL")
+OTHER_ENV = (
+    CONFIG_FILE_ENV,
+    "RINGWAY_ADMIN_TOKEN",
+    "RINGWAY_STATE_DIR",
+    "RINGWAY_TOKEN",
+    "RINGWAY_TRACEBACK",
+    "RINGWAY_URL",
+)
 """Variables of ours that are not settings."""
 
 PREFIX = f"{ENV_PREFIX}_"

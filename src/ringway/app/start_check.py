@@ -9,6 +9,7 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
+from ringway.admin.tokens import AdminTokens
 from ringway.app.backend_sources import open_sources
 from ringway.app.compose.outbox import check_outbox
 from ringway.app.config import Config, Loaded, running_at
@@ -33,6 +34,7 @@ from ringway.sources.sink import Offer
 from ringway.types import NodeName
 
 BACKENDS = ("static.backends", "static.backends_file")
+ADMIN_TOKENS = ("admin.read_tokens_file", "admin.operate_tokens_file")
 OUTBOX = ("postgresql.dsn", "postgresql.dsn_file")
 HTTP_API = ("http_api.port", "http_api.host", "http_api.key", "http_api.key_file", "http_api.insecure")
 POLICY = "gateway.policy"
@@ -132,6 +134,8 @@ def member_problems(loaded: Loaded) -> list[str]:
     """Return what the start of any member would refuse in its name, and in the settings of the engine."""
     config, engine = loaded.config, loaded.config.engine
     problems: list[str] = []
+    if config.admin.enabled:
+        problems += _refused(loaded, ADMIN_TOKENS, lambda: AdminTokens(config.admin))
     if config.member.name:
         problems += _refused(loaded, ("member.name",), lambda: check_name(config.member.name))
     if engine.url:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from ringway.cli.admin_token import HOW_TO_GIVE
 from ringway.core.report_reader import MemberLeaves
 from ringway.errors import ConfigError, EngineAway, NoAnswer, ProtocolError, RingwayError
 from ringway.member.feed import Feed
@@ -36,10 +37,11 @@ _read_reports = reader(msgspec.json.Decoder(list[Report]).decode, "the reports o
 
 
 class AdminCalls:
-    """Calls to members through the admin port at `url` (`ports.Calls`)."""
+    """Calls to members through the admin port at `url` (`ports.Calls`), with a `token` if there is one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self._url = url
+        self._headers = (("Authorization", f"Bearer {token}"),) if token else ()
         try:
             self._parts = read_url(url, PORTS, "write http://host:port")
         except ConfigError as error:
@@ -66,7 +68,9 @@ class AdminCalls:
 
     async def _ask(self, method: str, target: str, body: bytes, within_s: float) -> HttpAnswer:
         try:
-            answer = await ask_api(method, self._parts, target, body, timeout_s=within_s, bytes_max=ANSWER_BYTES_MAX)
+            answer = await ask_api(
+                method, self._parts, target, body, headers=self._headers, timeout_s=within_s, bytes_max=ANSWER_BYTES_MAX
+            )
         except (OSError, TimeoutError, HttpAnswerError) as error:
             why = why_unanswered(error, within_s)
             raise EngineAway(f"no admin port of a gateway answers at {self._url} ({why})") from None
@@ -112,9 +116,9 @@ class AdminAccess:
 
 
 @asynccontextmanager
-async def reach_admin(url: str) -> AsyncIterator[AdminAccess]:
-    """Reach the cluster by the admin port at `url`; raise `ConfigError` if it cannot be reached."""
-    access = AdminAccess(AdminCalls(url))
+async def reach_admin(url: str, token: str = "") -> AsyncIterator[AdminAccess]:
+    """Reach the cluster by the admin port at `url`; raise `ConfigError` if it cannot be reached, or wants a token."""
+    access = AdminAccess(AdminCalls(url, token))
     try:
         await access.look()
     except EngineAway as error:
@@ -137,6 +141,8 @@ def _refusal(answer: HttpAnswer, url: str) -> RingwayError:
         return NoAnswer(detail)
     if answer.status == 503:
         return EngineAway(detail or "the engine is away")
+    if answer.status == 401:
+        return ConfigError(f"{url} refuses this: {detail}. {HOW_TO_GIVE}")
     if answer.status in (404, 405):
         return ConfigError(f"{url} is no admin port of a gateway, or one of an older release")
     return RingwayError(detail or f"{url} answered with status {answer.status}")

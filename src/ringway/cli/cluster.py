@@ -16,6 +16,7 @@ from ringway.app.lone_gateway import find_ended, find_gateways
 from ringway.app.member import hear_members
 from ringway.app.state import find_running, state_dir
 from ringway.cli.admin_access import reach_admin
+from ringway.cli.admin_token import read_admin_token
 from ringway.cli.option import SystemChoice
 from ringway.core.isolation import why_command_believes_nobody
 from ringway.core.membership import MASS_LEASE_S, TICK_S
@@ -53,7 +54,7 @@ async def joined(
 
     Raise `ConfigError` if members are heard, but no member is believed, after a call of `on_strangers`.
     """
-    config_file, state, admin, flags = system
+    config_file, state, admin, token_file, flags = system
     loaded = load_config(flags=flags, file=config_file)
     if admin and (state or loaded.origin("engine.url").startswith("--")):
         raise ConfigError(f"--admin {admin} and {'--state' if state else '--engine'} name a system each; give one")
@@ -62,7 +63,7 @@ async def joined(
     with open_log(msgspec.structs.replace(loaded.config.log, level="error")):
         if at:
             configure(loaded.config.names)
-            async with reach_admin(at) as access:
+            async with reach_admin(at, read_admin_token(token_file)) as access:
                 yield access, access.members
             return
         config = load_joined(flags=flags, file=config_file, state=state).config

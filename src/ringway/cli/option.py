@@ -24,6 +24,14 @@ AdminUrl = Annotated[
         "Without it, a gateway without an engine is found if it runs on this machine.",
     ),
 ]
+AdminTokenFile = Annotated[
+    str | None,
+    Option(
+        "--admin-token-file",
+        metavar="FILE",
+        help="File with a token for that admin port, if it asks for one. Also RINGWAY_ADMIN_TOKEN: the token itself.",
+    ),
+]
 OneGroup = Annotated[str, Option("--group", metavar="NAME", help="Only this group. Without: all groups.")]
 
 AsJson = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
@@ -67,13 +75,16 @@ class SystemChoice(NamedTuple):
     config_file: str | None = None
     state: str | None = None
     admin: str | None = None
+    admin_token_file: str | None = None
     flags: Layer | None = None  # settings of its engine
 
 
 def finds_system(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that name a running system; it receives them as `system: SystemChoice`."""
     options = _options_of([field for field in all_fields().values() if field.section == "engine"], ())
-    named: dict[str, Any] = {"config_file": ConfigFile, "state": StateDir, "admin": AdminUrl}
+    named: dict[str, Any] = {
+        "config_file": ConfigFile, "state": StateDir, "admin": AdminUrl, "admin_token_file": AdminTokenFile,
+    }  # fmt: skip
     derived = {name: Parameter(name, given.__origin__, given.__metadata__[0], None) for name, given in named.items()}
     derived |= {name: _parameter(name, field, flag) for name, (field, flag) in options.items()}
 

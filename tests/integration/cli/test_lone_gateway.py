@@ -30,8 +30,9 @@ async def _echo(socket) -> None:
 class Lone:
     """A gateway over two backends, `a` and `b`; its state is in `state`."""
 
-    def __init__(self, state: Path, urls: list[str], *more: str) -> None:
+    def __init__(self, state: Path, urls: list[str], *more: str, token: str | None = "") -> None:
         self.state = state
+        self.token = token
         self.port, self.admin_port = free_port(), free_port()
         backends = [word for url, name in zip(urls, "ab", strict=True) for word in ("--backend", f"{url},name={name}")]
         ports = ("--port", str(self.port), "--admin-port", str(self.admin_port))
@@ -44,18 +45,21 @@ class Lone:
     def wait(self) -> None:
         ready = f"http://127.0.0.1:{self.port}/readyz"
         wait_for(lambda: urllib.request.urlopen(ready, timeout=5).status == 200, "the gateway")
-        wait_for(lambda: len(self.ask("/v1/nodes")) == 2, "both backends")
+        if self.token is not None:
+            wait_for(lambda: len(self.ask("/v1/nodes")) == 2, "both backends")
 
     def ask(self, path: str) -> object:
-        with urllib.request.urlopen(self.admin + path, timeout=10) as answer:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        with urllib.request.urlopen(urllib.request.Request(self.admin + path, headers=headers), timeout=10) as answer:
             return json.load(answer)
 
 
 @asynccontextmanager
-async def lone_gateway(state: Path, *more: str) -> AsyncIterator[Lone]:
+async def lone_gateway(state: Path, *more: str, token: str | None = "") -> AsyncIterator[Lone]:
+    """Run a gateway; `token` is for its admin port, None if that tells nothing."""
     async with serve(_echo, "127.0.0.1", 0) as first, serve(_echo, "127.0.0.1", 0) as second:
         urls = [f"ws://127.0.0.1:{each.sockets[0].getsockname()[1]}" for each in (first, second)]
-        gateway = Lone(state, urls, *more)
+        gateway = Lone(state, urls, *more, token=token)
         try:
             await asyncio.to_thread(gateway.wait)
             yield gateway

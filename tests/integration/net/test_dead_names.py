@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ from support.netns import why_not
 from support.system import free_port
 
 CLIENTS = 12
+TOKEN = "r" * 20
 SECRET = "0123456789abcdef"
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
@@ -59,7 +61,8 @@ async def ready(url: str) -> bool:
 
 async def states(admin: str) -> dict[str, str]:
     def ask() -> dict[str, str]:
-        with urllib.request.urlopen(f"{admin}/v1/nodes", timeout=5) as answer:
+        asked = urllib.request.Request(f"{admin}/v1/nodes", headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(asked, timeout=5) as answer:
             return {row["name"]: row["state"] for row in json.load(answer)}
 
     return await asyncio.to_thread(ask)
@@ -80,10 +83,13 @@ async def gateway(there: Place, *backends: str) -> AsyncIterator[tuple[str, str]
     port, admin = free_port(), free_port()
     options = ["--host", "0.0.0.0", "--port", str(port), "--admin-host", "0.0.0.0", "--admin-port", str(admin)]
     listed = [word for backend in backends for word in ("--backend", backend)]
-    async with there.ringway("gateway", *options, *listed):
-        base = f"{there.inside.far}:{port}"
-        await eventually(lambda: ready(f"http://{base}"))
-        yield base, f"http://{there.inside.far}:{admin}"
+    with tempfile.NamedTemporaryFile("w") as tokens:
+        tokens.write(TOKEN)
+        tokens.flush()
+        async with there.ringway("gateway", *options, *listed, "--admin-read-tokens-file", tokens.name):
+            base = f"{there.inside.far}:{port}"
+            await eventually(lambda: ready(f"http://{base}"))
+            yield base, f"http://{there.inside.far}:{admin}"
 
 
 async def engine(admin: str) -> str:

@@ -63,6 +63,14 @@ class Outbox:
             while await self.count():
                 await asyncio.sleep(0.02)
 
+    async def cut_off(self) -> None:
+        """Cut all connections of the node that reads it."""
+        other = await asyncpg.connect(self.dsn)
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringway n1'"
+        )
+        await other.close()
+
     def config(self, **settings: Any) -> PostgresqlConfig:
         """Return settings of nodes that read it."""
         return PostgresqlConfig(**{"dsn": self.dsn, "outbox_table_name": "outbox", **settings})

@@ -8,10 +8,9 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.outbox.kit import Outbox, Recorder, calls_of, until
 from ringway.core.outbox import DONE, OutboxRow, RowEnd, RowOutcome
+from ringway.node.server_api.publishing import Publishing
 from support.postgres_server import PostgresServer
 from support.system import free_port
-
-CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringway n1'"
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
@@ -49,7 +48,7 @@ async def test_a_row_that_is_carried_out_twice_is_published_once_where_history_c
         outcome = await calls.carry_out(row)
         attempts += 1
         if attempts == 1:
-            await outbox.writer.execute(CUT)
+            await outbox.cut_off()
         return outcome
 
     await outbox.publish(channel, "row")
@@ -96,7 +95,7 @@ async def test_rows_of_one_batch_that_were_done_before_the_database_failed_are_r
         recorder.tried.append(row.id)
         if row.id == ids[2] and not cut:
             cut = True
-            await outbox.writer.execute(CUT)
+            await outbox.cut_off()
         return DONE
 
     recorder = Recorder(lambda row: DONE)
@@ -111,12 +110,12 @@ async def test_a_method_that_fails_by_a_fault_of_ours_is_rejected(
     outbox: Outbox, start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = await start_node()
-    calls = calls_of(node)
 
-    def fail(*_: object, **__: object) -> None:
+    async def fail(*_: object) -> None:
         raise KeyError("a fault")
 
-    monkeypatch.setattr(node.clients.context.channels, "publish_many", fail)
+    monkeypatch.setattr(Publishing, "publish", fail)
+    calls = calls_of(node)
     await outbox.publish("a", 1)
     async with outbox.read_by(calls.carry_out, rejected_table_name="outbox_rejected"):
         await outbox.until_empty()

@@ -1,9 +1,9 @@
 """The OpenAPI document says what it has always said, of every path, method, parameter, schema and status.
 
 `openapi.json` is the document as clients were first generated from it. The document may say more: paths, descriptions,
-defaults of maps and of null, `additionalProperties: false` where unknown fields are refused. Three things are written
-otherwise, and mean the same: the order in `required` and `enum`; a single value as `enum` or `const`; `anyOf` or
-`oneOf` of types. A body that had to be sent may be left out.
+defaults of maps and of null, `additionalProperties: false` where unknown fields are refused, the right that a token
+must give. Three things are written otherwise, and mean the same: the order in `required` and `enum`; a single value as
+`enum` or `const`; `anyOf` or `oneOf` of types. A body that had to be sent may be left out.
 """
 
 import json
@@ -17,7 +17,7 @@ from unit.api.ask import ask
 
 FIRST = json.loads(Path(__file__).with_name("openapi.json").read_text())
 
-MAY_BE_ADDED = {"description", "default", "additionalProperties"}
+MAY_BE_ADDED = {"description", "default", "additionalProperties", "security", "securitySchemes", "401", "403"}
 
 MAY_GROW = {"/paths", "/components/schemas"}
 

@@ -33,6 +33,7 @@ WRONG = {
         "0.0.0.0",
     ),
     "keys": ({"http_api__port": "0", "http_api__key_file": "/none"}, "http_api.key_file", "/none"),
+    "tokens of the admin port": ({"admin__read_tokens_file": "/none"}, "admin.read_tokens_file", "cannot be read"),
     "file of the outbox": (
         {"postgresql__dsn_file": "/none", "postgresql__outbox_table_name": "t"},
         "postgresql.dsn_file",

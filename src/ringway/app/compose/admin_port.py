@@ -29,15 +29,17 @@ def open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer | 
 
 
 def serve_admin(server: AdminServer, admin: Admin, config: AdminConfig) -> Job:
-    """Return the job that answers operators; warn if other machines can reach the port."""
-    if not server.on_loopback:
+    """Return the job that answers operators; warn if other machines can reach the port, and it has no tokens."""
+    tokens = server.tokens
+    if tokens is not None and not tokens.are_there:
         _log.warning(
-            "other machines can reach the admin port, which does not authenticate its callers",
+            "other machines can reach the admin port, and it has no tokens: it answers /healthz and /readyz only",
             url=server.url,
-            remedy="restrict access by a firewall, or leave --admin-host out",
+            remedy="give admin.read_tokens_file and admin.operate_tokens_file, or leave --admin-host out",
         )
     hosts = read_hosts(config.allowed_hosts) if server.on_loopback else None
-    return Job("admin port", server.run(build_api(admin, VERSION, hosts)))
+    app = build_api(admin, VERSION, hosts, tokens, open_metrics=config.open_metrics)
+    return Job("admin port", server.run(app))
 
 
 def close_admin(server: AdminServer | None) -> list[Step]:
