@@ -61,7 +61,13 @@ _ROWS = (
     CloseCode(3500, "invalid token", Retry.NEVER, "node", "a token that is not good, or that this node cannot check"),
     CloseCode(3501, "bad request", Retry.NEVER, "node", "a command that cannot be read, or out of order"),
     CloseCode(3502, "stale", Retry.NEVER, "node", "no connect command in time"),
-    CloseCode(3503, "force disconnect", Retry.NEVER, "node", "disconnected by a backend (the server API)"),
+    CloseCode(
+        3503,
+        "force disconnect",
+        Retry.NEVER,
+        "node",
+        "cut off by a backend, or the user has connected anew and may have one connection",
+    ),
     CloseCode(3504, "connection limit", Retry.NEVER, "node", "the user has as many connections as it may have"),
     CloseCode(3507, "permission denied", Retry.NEVER, "node", "a token without a user, where that is not accepted"),
 )
