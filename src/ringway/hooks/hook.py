@@ -22,7 +22,7 @@ from ringway.logger import get_logger
 from ringway.net.http_get import HttpAnswer, HttpAnswerError, why_unanswered
 from ringway.net.http_pool import HttpPool
 from ringway.protocol.address import shown
-from ringway.protocol.hook import HookAnswer, HookEvent, Result
+from ringway.protocol.hook import EVENT_HEADER, HookAnswer, HookEvent, Result
 
 _BUSY = frozenset({429, 502, 503, 504})
 """Statuses of a server, or of a proxy in front of it, that cannot answer now."""
@@ -124,7 +124,7 @@ class Hook:
         try:
             if not is_wanted():
                 raise HookFailed(HookOutcome.GONE, "the client has gone")
-            answer = await self._send(event, body, self._headers(headers))
+            answer = await self._send(event, body, self._headers(event.name, headers))
         finally:
             self._turns.release()
         if answer.status != 200:
@@ -134,8 +134,9 @@ class Hook:
         except ProtocolError as error:
             raise HookFailed(HookOutcome.UNREADABLE, str(error)) from None
 
-    def _headers(self, clients: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        return (*self._static, *((name, clients[name]) for name in self.options.headers if name in clients))
+    def _headers(self, event: str, clients: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        passed = ((name, clients[name]) for name in self.options.headers if name in clients)
+        return ((EVENT_HEADER, event), *self._static, *passed)
 
     def _check_breaker(self) -> None:
         if self._breaker.refuses(self._clock()):

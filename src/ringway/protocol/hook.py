@@ -274,6 +274,9 @@ SUB_REFRESH = HookEvent("sub_refresh", msgspec.json.Decoder(HookAnswer[SubRefres
 PUBLISH = HookEvent("publish", msgspec.json.Decoder(HookAnswer[PublishHookResult]), may_repeat=False)
 RPC = HookEvent("rpc", msgspec.json.Decoder(HookAnswer[RpcHookResult]), may_repeat=False)
 
+EVENT_HEADER = "Ringway-Event"
+"""The header with the name of the event: the bodies of two events can be alike."""
+
 EVENTS = tuple(event.name for event in (CONNECT, REFRESH, SUBSCRIBE, SUB_REFRESH, PUBLISH, RPC))
 """The names of all kinds of requests."""
 

@@ -69,6 +69,7 @@ async def test_the_hook_is_asked_who_subscribes_and_what_it_gives_is_the_subscri
         }
     ]  # fmt: skip
     assert (result["data"], result["expires"]) == ([1], True)
+    assert app.server.headers[-1]["ringway-event"] == "subscribe"
     assert 3000 < result["ttl"] <= 3600
     app.decide = {}
     await peer.publish("asked:a", 1)

@@ -43,6 +43,7 @@ async def test_the_hook_is_told_of_the_client_and_names_it(node: ChannelNode, di
     assert (headers["cookie"], headers["x-real-ip"]) == ("session=1", "127.0.0.1")
     assert headers["content-type"] == "application/json"
     assert headers["user-agent"] == "ringway"
+    assert headers["ringway-event"] == "connect"
     assert result["data"] == {"hello": 1}
     assert set(result["subs"]) == {"news", "kept:a"}
     assert result["subs"]["kept:a"]["data"] == [2]
