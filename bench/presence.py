@@ -13,24 +13,20 @@ them. Askers at every node ask `presence_stats`, each its next question when it 
 import asyncio
 import itertools
 import json
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
+from node_process import cpu_s, nats_running, node_running
 from report import Result, parser, percentile, publish
-from ringway.engine.nats.embedded import EmbeddedNats
 from support.system import free_port
 
 NODES = 3
 OWN_CHANNELS = 3000
 PATH = "/connection/websocket"
-TICKS = 100
-"""The unit of CPU time in /proc, as a part of a second (USER_HZ)."""
 
 
 class Peer:
@@ -62,29 +58,15 @@ class Peer:
                     return dict(reply)
 
 
-async def start_node(url: str) -> tuple[asyncio.subprocess.Process, int]:
-    port = free_port()
-    options = (
-        "--engine", url, "--port", f"{port}", "--secret", "s" * 32, "--namespace", "default:history_size=0",
+def start_node(url: str, port: int) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    async def is_ready() -> None:
+        await (await Peer.open(port)).close()
+
+    return node_running(
+        is_ready, "--engine", url, "--port", f"{port}", "--insecure", "--namespace", "default:history_size=0",
         "--subscriptions-max", "100000", "--commands-burst", "100000", "--commands-per-s", "100000",
         "--ping-interval-s", "3600", "--answer-bytes-per-s", "1e9", "--answer-bytes-burst", "1000000000",
     )  # fmt: skip
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ringway", "node", "--insecure", *options, stderr=asyncio.subprocess.DEVNULL
-    )
-    while True:
-        try:
-            await (await Peer.open(port)).close()
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            return process, port
-
-
-def cpu_s(process: asyncio.subprocess.Process) -> float:
-    """CPU time of a process until now."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 async def trial(askers: list[Peer], channel_of: Callable[[int], str], seconds: float) -> tuple[list[float], float]:
@@ -107,40 +89,34 @@ async def measure(seconds: float, subscribers: int, askers: int) -> Result:
     columns = ("channel", "askers", "questions/s", "p50 ms", "p99 ms", "node CPU µs/question")
     result = Result("Presence, three nodes on NATS", columns)
     result.settings = {"seconds": seconds, "subscribers": subscribers, "askers": askers}
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedNats(Path(folder))
-        await server.start()
-        nodes = [await start_node(server.url) for _ in range(NODES)]
-        try:
-            peers = [await Peer.open(port) for _, (_, port) in zip(range(subscribers), itertools.cycle(nodes))]
-            for peer in peers:
-                await peer.ask({"subscribe": {"channel": "same"}})
-            for number, (_, port) in enumerate(nodes):
-                peers.append(await Peer.open(port))
-                every = [f"own{at}" for at in range(OWN_CHANNELS)] + [f"at{number}-{at}" for at in range(OWN_CHANNELS)]
-                for at in range(0, len(every), 500):
-                    await peers[-1].ask(*({"subscribe": {"channel": channel}} for channel in every[at : at + 500]))
-            await asyncio.sleep(2.5)  # the nodes have heard of each other
-            own, alone = itertools.count(), itertools.count()
-            trials: tuple[tuple[str, Callable[[int], str]], ...] = (
-                ("same", lambda number: "same"),
-                ("each its own", lambda number: f"own{next(own) % OWN_CHANNELS}"),
-                ("one node's", lambda number: f"at{number % NODES}-{next(alone) % OWN_CHANNELS}"),
-            )
-            for name, channel_of in trials:
-                for many in (1, askers):
-                    asking = [await Peer.open(nodes[number % NODES][1]) for number in range(many)]
-                    before = sum(cpu_s(process) for process, _ in nodes)
-                    took, lasted = await trial(asking, channel_of, seconds)
-                    cpu = sum(cpu_s(process) for process, _ in nodes) - before
-                    ms = sorted(1000 * one for one in took)
-                    row = (name, many, f"{len(took) / lasted:,.0f}", f"{percentile(ms, 0.5):.2f}")
-                    result.rows.append((*row, f"{percentile(ms, 0.99):.2f}", f"{1e6 * cpu / len(took):.0f}"))
-        finally:
-            for process, _ in nodes:
-                process.kill()
-                await process.wait()
-            await server.stop()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(nats_running())
+        ports = [free_port() for _ in range(NODES)]
+        nodes = [(await stack.enter_async_context(start_node(url, port)), port) for port in ports]
+        peers = [await Peer.open(port) for _, (_, port) in zip(range(subscribers), itertools.cycle(nodes))]
+        for peer in peers:
+            await peer.ask({"subscribe": {"channel": "same"}})
+        for number, (_, port) in enumerate(nodes):
+            peers.append(await Peer.open(port))
+            every = [f"own{at}" for at in range(OWN_CHANNELS)] + [f"at{number}-{at}" for at in range(OWN_CHANNELS)]
+            for at in range(0, len(every), 500):
+                await peers[-1].ask(*({"subscribe": {"channel": channel}} for channel in every[at : at + 500]))
+        await asyncio.sleep(2.5)  # the nodes have heard of each other
+        own, alone = itertools.count(), itertools.count()
+        trials: tuple[tuple[str, Callable[[int], str]], ...] = (
+            ("same", lambda number: "same"),
+            ("each its own", lambda number: f"own{next(own) % OWN_CHANNELS}"),
+            ("one node's", lambda number: f"at{number % NODES}-{next(alone) % OWN_CHANNELS}"),
+        )
+        for name, channel_of in trials:
+            for many in (1, askers):
+                asking = [await Peer.open(nodes[number % NODES][1]) for number in range(many)]
+                before = sum(cpu_s(process) for process, _ in nodes)
+                took, lasted = await trial(asking, channel_of, seconds)
+                cpu = sum(cpu_s(process) for process, _ in nodes) - before
+                ms = sorted(1000 * one for one in took)
+                row = (name, many, f"{len(took) / lasted:,.0f}", f"{percentile(ms, 0.5):.2f}")
+                result.rows.append((*row, f"{percentile(ms, 0.99):.2f}", f"{1e6 * cpu / len(took):.0f}"))
     return result
 
 

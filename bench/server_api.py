@@ -12,17 +12,15 @@ timed from the moment at which it was due. The references are in the same run, a
 import asyncio
 import itertools
 import json
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
+from node_process import nats_running, node_running
 from report import Claim, Result, parser, percentile, publish
-from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.opening import open_nats
 from ringway.ports import Engine, Retention
 from ringway.types import Channel
@@ -116,28 +114,18 @@ class Publisher:
         await self._socket.close()
 
 
-async def start_node(url: str) -> tuple[asyncio.subprocess.Process, int, int]:
-    """Start a node; return its process, its port, and the port of its API."""
-    port, api_port = free_port(), free_port()
-    options = [
-        "--engine", url, "--port", f"{port}", "--secret", "s" * 32, "--http-api-port", f"{api_port}",
-        "--http-api-key", KEY, "--commands-burst", "100000", "--commands-per-s", "100000",
-        "--new-channels-per-s", "100000", "--new-channels-burst", "100000", "--insecure",
-    ]  # fmt: skip
-    for space in SPACES:
-        options += ["--namespace", space]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ringway", "node", *options, stderr=asyncio.subprocess.DEVNULL
-    )
-    while True:
-        try:
-            caller = await Caller.open(api_port)
-            await caller.call("info", b"{}")
-            caller.close()
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            return process, port, api_port
+def start_node(url: str, port: int, api_port: int) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    async def is_ready() -> None:
+        caller = await Caller.open(api_port)
+        await caller.call("info", b"{}")
+        caller.close()
+
+    spaces = [word for space in SPACES for word in ("--namespace", space)]
+    return node_running(
+        is_ready, "--engine", url, "--port", f"{port}", "--http-api-port", f"{api_port}", "--http-api-key", KEY,
+        "--commands-burst", "100000", "--commands-per-s", "100000", "--new-channels-per-s", "100000",
+        "--new-channels-burst", "100000", "--insecure", *spaces,
+    )  # fmt: skip
 
 
 async def trial(call: Call, rate: float, seconds: float) -> list[float]:
@@ -187,54 +175,49 @@ async def measure(seconds: float, rate: float, channels: int) -> Result:
     columns = ("what", "history", "by", "calls/s", "p50 ms", "p99 ms", "longest ms")
     result = Result("Server API, one node on NATS", columns)
     result.settings = {"seconds": seconds, "rate": rate, "channels": channels, "callers": CALLERS}
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedNats(Path(folder))
-        await server.start()
-        process, port, api_port = await start_node(server.url)
-        engine = await open_nats(server.url, name="bench")
+    port, api_port = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(nats_running())
+        await stack.enter_async_context(start_node(url, port, api_port))
+        engine = await open_nats(url, name="bench")
+        stack.push_async_callback(engine.close)
         publisher = await Publisher.open(port)
-        try:
-            api = Api([await Caller.open(api_port) for _ in range(CALLERS)])
-            for kept in (False, True):
-                space = "kept:" if kept else ""
-                names = [f"{space}e{at}" for at in range(channels)]
-                broadcast = json.dumps({"channels": names, "data": json.loads(DATA)}).encode()
+        stack.push_async_callback(publisher.close)
+        api = Api([await Caller.open(api_port) for _ in range(CALLERS)])
+        for kept in (False, True):
+            space = "kept:" if kept else ""
+            names = [f"{space}e{at}" for at in range(channels)]
+            broadcast = json.dumps({"channels": names, "data": json.loads(DATA)}).encode()
 
-                async def api_publish(number: int, space: str = space) -> None:
-                    body = b'{"channel":"%b","data":%b}' % (f"{space}e{number % 100}".encode(), DATA)
-                    await api.call("publish", body)
+            async def api_publish(number: int, space: str = space) -> None:
+                body = b'{"channel":"%b","data":%b}' % (f"{space}e{number % 100}".encode(), DATA)
+                await api.call("publish", body)
 
-                async def client_publish(number: int, space: str = space) -> None:
-                    channel = f"{space}e{number % 100}".encode()
-                    await publisher.ask(b'"publish":{"channel":"%b","data":%b}' % (channel, DATA))
+            async def client_publish(number: int, space: str = space) -> None:
+                channel = f"{space}e{number % 100}".encode()
+                await publisher.ask(b'"publish":{"channel":"%b","data":%b}' % (channel, DATA))
 
-                async def api_broadcast(number: int, body: bytes = broadcast) -> None:
-                    await api.call("broadcast", body)
+            async def api_broadcast(number: int, body: bytes = broadcast) -> None:
+                await api.call("broadcast", body)
 
-                trials: tuple[tuple[str, str, Call, float], ...] = (
-                    ("publish", "engine alone", engine_publish(engine, kept), rate),
-                    ("publish", "client", client_publish, rate),
-                    ("publish", "API", api_publish, rate),
-                    (f"broadcast to {channels}", "engine alone", engine_broadcast(engine, kept, channels), 5.0),
-                    (f"broadcast to {channels}", "API", api_broadcast, 5.0),
-                )
-                for what, by, call, at in trials:
-                    await trial(call, at, min(1.0, seconds))
-                    began = time.perf_counter()
-                    took = await trial(call, at, seconds)
-                    per_s = len(took) / (time.perf_counter() - began)
-                    p99 = percentile(took, 0.99)
-                    row = (what, "yes" if kept else "no", by, f"{per_s:,.0f}", f"{percentile(took, 0.5):.2f}")
-                    result.rows.append((*row, f"{p99:.2f}", f"{took[-1]:.2f}"))
-                    if by == "API":
-                        told = f"p99 in ms of {what}{', with history' if kept else ''}"
-                        result.claims.append(Claim(told, p99, at_most=P99_MS_MAX))
-        finally:
-            await publisher.close()
-            await engine.close()
-            process.kill()
-            await process.wait()
-            await server.stop()
+            trials: tuple[tuple[str, str, Call, float], ...] = (
+                ("publish", "engine alone", engine_publish(engine, kept), rate),
+                ("publish", "client", client_publish, rate),
+                ("publish", "API", api_publish, rate),
+                (f"broadcast to {channels}", "engine alone", engine_broadcast(engine, kept, channels), 5.0),
+                (f"broadcast to {channels}", "API", api_broadcast, 5.0),
+            )
+            for what, by, call, at in trials:
+                await trial(call, at, min(1.0, seconds))
+                began = time.perf_counter()
+                took = await trial(call, at, seconds)
+                per_s = len(took) / (time.perf_counter() - began)
+                p99 = percentile(took, 0.99)
+                row = (what, "yes" if kept else "no", by, f"{per_s:,.0f}", f"{percentile(took, 0.5):.2f}")
+                result.rows.append((*row, f"{p99:.2f}", f"{took[-1]:.2f}"))
+                if by == "API":
+                    told = f"p99 in ms of {what}{', with history' if kept else ''}"
+                    result.claims.append(Claim(told, p99, at_most=P99_MS_MAX))
     return result
 
 
