@@ -6,6 +6,8 @@ timed from the moment at which it was due. The references are in the same run, a
 - *engine alone*: the same publications by the engine's port, from this process: no HTTP, and no node;
 - *client*: the same by a WebSocket client of the node.
 
+The processor time is that of the node, for each call.
+
     scripts/bench server_api [--seconds 10] [--rate 1000] [--channels 1000]
 """
 
@@ -19,7 +21,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
-from node_process import nats_running, node_running
+from node_process import cpu_s, nats_running, node_running
 from report import Claim, Result, parser, percentile, publish
 from ringway.engine.nats.opening import open_nats
 from ringway.ports import Engine, Retention
@@ -172,13 +174,13 @@ def engine_broadcast(engine: Engine, kept: bool, channels: int) -> Call:
 
 async def measure(seconds: float, rate: float, channels: int) -> Result:
     """Start all, and make the trials."""
-    columns = ("what", "history", "by", "calls/s", "p50 ms", "p99 ms", "longest ms")
+    columns = ("what", "history", "by", "calls/s", "p50 ms", "p99 ms", "longest ms", "node CPU ms")
     result = Result("Server API, one node on NATS", columns)
     result.settings = {"seconds": seconds, "rate": rate, "channels": channels, "callers": CALLERS}
     port, api_port = free_port(), free_port()
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(nats_running())
-        await stack.enter_async_context(start_node(url, port, api_port))
+        process = await stack.enter_async_context(start_node(url, port, api_port))
         engine = await open_nats(url, name="bench")
         stack.push_async_callback(engine.close)
         publisher = await Publisher.open(port)
@@ -209,12 +211,13 @@ async def measure(seconds: float, rate: float, channels: int) -> Result:
             )
             for what, by, call, at in trials:
                 await trial(call, at, min(1.0, seconds))
-                began = time.perf_counter()
+                began, cpu = time.perf_counter(), cpu_s(process)
                 took = await trial(call, at, seconds)
                 per_s = len(took) / (time.perf_counter() - began)
+                each = 1000 * (cpu_s(process) - cpu) / len(took)
                 p99 = percentile(took, 0.99)
                 row = (what, "yes" if kept else "no", by, f"{per_s:,.0f}", f"{percentile(took, 0.5):.2f}")
-                result.rows.append((*row, f"{p99:.2f}", f"{took[-1]:.2f}"))
+                result.rows.append((*row, f"{p99:.2f}", f"{took[-1]:.2f}", f"{each:.2f}"))
                 if by == "API":
                     told = f"p99 in ms of {what}{', with history' if kept else ''}"
                     result.claims.append(Claim(told, p99, at_most=P99_MS_MAX))
