@@ -6,7 +6,7 @@ REASONS = (
     (r"^js: .*(http_stream|sse)", "no HTTP streaming, server-sent events and emulation"),
     (r"protobuf(?!=False)|Protobuf", "no Protobuf form of the protocol"),
     (r"^go: Test(SuccessfulConnect|Disconnect)$", "no Protobuf form of the protocol"),
-    (r"^js: (map|compaction|debounce|recovery: map)", "no map subscriptions"),
+    (r"^js: (map|(recovery|delta): map)", "no map subscriptions"),
     (r"^js: shared_poll", "no shared polls"),
     (r"^python: TestAutoRecovery\.", "the offsets of a channel grow by more than one"),
     (r"[Dd]elta|[Ff]ossil", "no delta compression"),

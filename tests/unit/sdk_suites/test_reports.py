@@ -65,6 +65,9 @@ def test_a_go_test_that_never_ended_has_failed():
     ("suite", "name", "reason"),
     [
         ("js", "map: publishes", "no map subscriptions"),
+        ("js", "delta: map delta: recovery after disconnect", "no map subscriptions"),
+        ("js", "delta: stream delta: recovery after disconnect", "no delta compression"),
+        ("js", "compaction: subscribe offers compaction flag", ""),
         ("js", "centrifuge: http_stream: connects", "no HTTP streaming, server-sent events and emulation"),
         ("go", "TestPublishProtobuf", "no Protobuf form of the protocol"),
         ("go", "TestPublishJSON", ""),
