@@ -71,6 +71,14 @@ class UpgradeError(RingwayError):
         super().__init__(message)
 
 
+class SessionUnknown(UpgradeError):
+    """A session of plain HTTP has ended, or was never there; `body` is what its client understands."""
+
+    def __init__(self, status: int, message: str, body: bytes) -> None:
+        self.body = body
+        super().__init__(status, message)
+
+
 class TicketRefused(UpgradeError):
     """The ticket of a handshake was refused."""
 

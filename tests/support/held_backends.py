@@ -86,6 +86,7 @@ class HeldBackends:
         self.holding = Holding(parts, directory.held, directory.groups, Unchecked(directory))
         directory.listen(self.holding.on_event)
         gateway.relays.on_arrival.append(self._on_arrival)
+        gateway.sessions.on_begun.append(lambda node: self.holding.on_arrival(node, held=True))
 
     def offer(self, backends: Iterable[Backend]) -> None:
         self.holding.book.update("test", {backend.name: Offer(backend) for backend in backends})

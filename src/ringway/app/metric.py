@@ -100,8 +100,15 @@ GATEWAY: Table = {
     "exchange_failed": counter(
         "gateway_http_failed_total",
         "Plain requests without a whole answer: no_node, unreachable, timeout, answer (the backend's was wrong), full, "
-        "token, client (it left, or its request was broken), stop, drained, fault.",
+        "token, client (it left, or its request was broken), stop, drained, session (it is gone), fault.",
         "cause",
+    ),
+    "sessions": gauge("gateway_http_sessions", "Sessions of plain HTTP that this gateway knows, idle ones included."),
+    "sessions_begun": counter("gateway_http_sessions_begun_total", "Sessions of plain HTTP that began here."),
+    "sessions_lost": counter(
+        "gateway_http_sessions_lost_total",
+        "Requests and WebSockets whose session is gone or unknown, by kind: cookie, socketio, sockjs, signalr, mcp.",
+        "kind",
     ),
     "backend_connections": gauge(
         "gateway_http_backend_connections", "Connections to backends for plain requests, idle ones included."

@@ -37,6 +37,8 @@ class GroupRoute(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     """"jwt": the gateway asks for a token before it troubles a node; empty: it asks for none."""
     http: bool = False
     """True if plain HTTP requests are carried as well, beside WebSockets."""
+    sticky: str = ""
+    """How plain requests of one session are known (`core.sticky.kind`); empty: each is placed by itself."""
 
     auth_end: str = ""
     """"close": the gateway closes a WebSocket when its token ends; empty: it stays open."""

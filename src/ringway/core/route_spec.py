@@ -11,6 +11,7 @@ import msgspec
 from ringway.core.move_options import MOVE_OPTIONS, read_close_code, read_on_move, read_restart_codes
 from ringway.core.placement.spec import parse_spec, short_policy
 from ringway.core.route import CLOSE_AT_END, GroupRoute
+from ringway.core.sticky.kind import STICKY
 from ringway.errors import ConfigError
 from ringway.protocol.backend import check_problems
 from ringway.protocol.group import CHANNELS, DEFAULT
@@ -18,7 +19,19 @@ from ringway.protocol.host import read_hosts
 from ringway.protocol.name import check_name
 from ringway.protocol.spec import OptionErrors, read_pairs
 
-OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host", "auth", "auth-end", "http")
+OPTIONS = (
+    "path",
+    "host",
+    "group",
+    "policy",
+    *MOVE_OPTIONS,
+    "check",
+    "check-host",
+    "auth",
+    "auth-end",
+    "http",
+    "sticky",
+)
 AUTH = ("jwt",)
 AUTH_END = (CLOSE_AT_END, "keep")
 _SWITCH = {"true": True, "false": False}
@@ -81,6 +94,7 @@ def read_route(spec: str) -> GroupRoute:
         auth=given.get("auth", ""),
         auth_end=given.get("auth-end", ""),
         http=_SWITCH.get(given.get("http", ""), False),
+        sticky=given.get("sticky", ""),
     )
     if given.get("http") and given["http"] not in _SWITCH:
         problems.append(f"http={given['http']} of {subject} must be true or false")
@@ -167,6 +181,10 @@ def _problems_of(route: GroupRoute, spec: str) -> list[str]:
             f"auth-end={route.auth_end} of route {spec!r} must be {' or '.join(AUTH_END)}, beside auth=jwt; "
             "without it WebSockets stay open when their token ends"
         )
+    if route.sticky and route.sticky not in STICKY:
+        problems.append(f"sticky={route.sticky} of route {spec!r} must be {', '.join(STICKY[:-1])} or {STICKY[-1]}")
+    if route.sticky and not route.http:
+        problems.append(f"sticky={route.sticky} of route {spec!r} is for plain HTTP; add http=true, or leave it out")
     problems += check_problems(route.check, route.check_host, f"route {spec!r}")
     of_backends = (
         ("on-move", route.on_move is not None), ("close-code", route.close_code is not None),

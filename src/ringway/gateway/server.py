@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ringway.auth.verifier import TokenVerifier
-from ringway.core.files import UNLIMITED, plan_files
+from ringway.core.files import UNLIMITED, FileBudget, plan_files
 from ringway.core.group import Group
 from ringway.core.revocations import Revocations
 from ringway.core.route_spec import check_has_keys, read_routes
@@ -37,6 +37,7 @@ from ringway.gateway.proxy.opener import Opener
 from ringway.gateway.proxy.relay_tokens import RelayTokens
 from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import GatewayStats
+from ringway.gateway.sticky.sessions import Sessions
 from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
 from ringway.net.listening import Listening, listen
@@ -102,8 +103,7 @@ class Gateway:
         files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         routes = read_routes(config.routes)
         has_http = any(route.http for route in routes)
-        requests_max = min(config.http_requests_max, max(1, files.stay // 4)) if has_http else 0
-        relays_max = min(config.relays_max or UNLIMITED, max(1, (files.stay - 2 * requests_max) // 2))
+        requests_max, relays_max = _plan_room(config, files, has_http=has_http)
         limits = AddressLimits(config, read_networks(config.trusted_proxies), self.stats, clock)
         lingering = LingeringCloses(config.linger_s)
         groups = directory.groups
@@ -125,15 +125,17 @@ class Gateway:
         self._trust = NodeTrust(config, directory, signer.keyring, addresses, self.stats, rng, clock)
         opener = Opener(placers, addresses, self.stats, directory.held.backend, self._trust.failures)
         watched = RelayTokens(revoked, wall)
+        self.sessions = Sessions(groups, signer.keyring, self.stats, config.http_sessions_max, clock)
         self.relays = Relays(
-            config, placers, routing, affinity, opener, self.stats, relays_max, rng, limits, lingering, tokens, watched
-        )
+            config, placers, routing, affinity, opener, self.stats, relays_max, rng, limits, lingering, tokens,
+            watched, self.sessions,
+        )  # fmt: skip
         discovery = Discovery(placers, routing, affinity, config.allowed_origins, config.public_url, tokens=tokens)
         static = StaticFiles(config.pages)
-        pool = ConnectionPool(config, addresses, self.stats, clock)
         self.exchanges = Exchanges(
-            config, placers, routing, affinity, opener, pool, self.stats, limits, tokens, watched, requests_max
-        )
+            config, placers, routing, affinity, opener, ConnectionPool(config, addresses, self.stats, clock),
+            self.stats, limits, tokens, watched, self.sessions, requests_max,
+        )  # fmt: skip
         self._has_http = has_http
         self._router = Router(config, directory, discovery, self.relays, static, self.stats)
         carriage = Carriage(self.relays, self.exchanges)
@@ -221,3 +223,9 @@ class Gateway:
         while True:
             await self._prepare()
             await asyncio.sleep(FOLLOW_S)
+
+
+def _plan_room(config: GatewayConfig, files: FileBudget, *, has_http: bool) -> tuple[int, int]:
+    """Return how many plain requests and how many WebSockets may be carried at one time; each has two descriptors."""
+    requests_max = min(config.http_requests_max, max(1, files.stay // 4)) if has_http else 0
+    return requests_max, min(config.relays_max or UNLIMITED, max(1, (files.stay - 2 * requests_max) // 2))

@@ -26,7 +26,7 @@ class GatewayStats:
     was half sent), `client` (the client left meanwhile), or a cause of `cut`.
     `exchange_failed` counts plain requests that got no whole answer, by cause: `no_node`, `unreachable`, `timeout`,
     `answer` (the backend's answer was wrong), `full`, `token`, `client` (it left, or its request was broken), `stop`,
-    `drained`, `fault`.
+    `drained`, `session` (it is gone), `fault`. `sessions_lost` is by kind of session.
     """
 
     __slots__ = (
@@ -60,6 +60,9 @@ class GatewayStats:
         "requests",
         "responses",
         "retries",
+        "sessions",
+        "sessions_begun",
+        "sessions_lost",
         "slot_wait_s",
         "slots",
         "token_refused",
@@ -99,5 +102,8 @@ class GatewayStats:
         self.exchanges_open = 0  # gauge
         self.exchange_retries = 0  # plain requests that were sent again, or to an alternate backend
         self.exchange_failed: Counter[str] = Counter()
+        self.sessions = 0  # gauge: sessions of plain HTTP that this gateway knows
+        self.sessions_begun = 0  # here
+        self.sessions_lost: Counter[str] = Counter()  # requests whose session is gone, by kind
         self.backend_connections = 0  # gauge: connections to backends for plain requests
         self.backend_connects = 0  # such connections that were opened

@@ -22,6 +22,7 @@ class Purpose(enum.StrEnum):
     TICKET = "ticket"
     FORWARDED = "forwarded"
     KNOCK = "knock"
+    STICKY = "sticky"
     FINGERPRINT = "fingerprint"
 
 

@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from ringway.errors import NoNode, UpgradeError
+from ringway.errors import NoNode, SessionUnknown, UpgradeError
 
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -52,7 +52,8 @@ def answer_to(method: str, whole: bytes) -> bytes:
 
 def error_response(error: UpgradeError, *, close: bool) -> bytes:
     """Return the response with the reason of a refusal; it must not be cached."""
-    return response(error.status, error_body(str(error)), _NO_STORE, *error.headers, close=close)
+    body = error.body if isinstance(error, SessionUnknown) else error_body(str(error))
+    return response(error.status, body, _NO_STORE, *error.headers, close=close)
 
 
 def node_refusal(error: UpgradeError) -> bytes:

@@ -18,12 +18,12 @@ def problems_of(*specs: str) -> str:
 def test_a_route_says_where_it_leads_and_what_happens_there() -> None:
     spec = (
         "path=/chat host=*.Example.com group=chat policy=ring:key=path,c=1.2 on-move=close close-code=4000 "
-        "restart-codes=1001+1011 check=/healthz check-host=chat.test auth=jwt auth-end=close http=true"
+        "restart-codes=1001+1011 check=/healthz check-host=chat.test auth=jwt auth-end=close http=true sticky=mcp"
     )
     assert read_route(spec) == GroupRoute(
         path="/chat", host="*.example.com", group="chat", policy="ring:key=path,c=1.2", on_move=OnMove.CLOSE,
         close_code=4000, restart_codes=(1001, 1011), check="/healthz", check_host="chat.test", auth="jwt",
-        auth_end="close", http=True,
+        auth_end="close", http=True, sticky="mcp",
     )  # fmt: skip
     assert read_route("host=*") == GroupRoute()
 
@@ -72,6 +72,8 @@ def test_a_table_with_a_wrong_key_or_value_is_refused(table: dict[str, object], 
         ("close-code=1006", "must be one of 1000"),
         ("close-code=1012+1013", "must be one of 1000"),
         ("restart-codes=x", "must be one of 1000"),
+        ("sticky=mcp", "is for plain HTTP; add http=true"),
+        ("http=true sticky=x", "must be cookie, socketio, sockjs, signalr or mcp"),
         ("http=yes", "http=yes of route 'http=yes' must be true or false"),
         ("group=channels http=true", "speak nothing but WebSockets"),
         ("check=healthz", "must be a path such as /healthz"),

@@ -16,6 +16,7 @@ from ringway.app.secret_watch import SecretWatch
 from ringway.app.shutdown import Job
 from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.core.group import why_none_of
+from ringway.core.load import NodeLoad
 from ringway.core.membership import TICK_S
 from ringway.core.revocations import Revocations
 from ringway.core.rival import Rivals
@@ -103,9 +104,15 @@ class GatewayBackends:
         self.holding = Holding(parts, self._directory.held, groups, self.checks, self.expectations.tell_shown)
         self._directory.listen(self.holding.on_event, of_nodes=False)
         self._why_unreached = gateway.why_unreached
+        self._gateway = gateway
         gateway.relays.on_arrival.append(self._on_arrival)
+        gateway.sessions.on_begun.append(self._on_session)
         self.sources = open_sources(self._config, self.holding.book, self._rng)
         return gateway
+
+    def _on_session(self, node: NodeLoad) -> None:
+        """Count a session of plain HTTP that has begun at `node`."""
+        self.holding.on_arrival(node, held=True)
 
     async def start(self) -> None:
         """Learn which tokens are revoked, receive the clients that other gateways expect, and follow the sources.
@@ -116,6 +123,7 @@ class GatewayBackends:
         if self._tokens.verifier is not None:
             await self._exchange.start()
         await self.expectations.start()
+        await self._gateway.sessions.start(self._bus)
         await self.sources.start()
 
     def metrics(self) -> list[Source]:
@@ -166,6 +174,7 @@ class GatewayBackends:
         await self.holding.stop()
         await self._moves.stop()
         await self.expectations.stop()
+        await self._gateway.sessions.stop()
         await self._exchange.stop()
 
     def _on_arrival(self, relay: Relay, place: Place) -> None:

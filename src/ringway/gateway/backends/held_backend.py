@@ -61,8 +61,12 @@ class RelayMoves(Protocol):
         """Return how many plain requests are under way at one backend."""
         ...
 
+    def sessions_at(self, incarnation: Incarnation) -> int:
+        """Return how many sessions of plain HTTP, counted here, are at one backend."""
+        ...
+
     def cut_requests_at(self, incarnation: Incarnation) -> None:
-        """End the plain requests that are under way at one backend."""
+        """End the plain requests and sessions at one backend."""
         ...
 
 
@@ -177,15 +181,9 @@ class HeldBackend:
         """Return the share to report; the same object as before while there is nothing to report."""
         outcomes, sent = self.outcomes, self.sent
         relays, _ = self._relays.count_at(self.incarnation)
-        requests = self._relays.requests_at(self.incarnation)
-        if (
-            relays
-            or requests
-            or sent.moved
-            or sent.ledger.held()
-            or self._keys.counted
-            or self.drain.state is not NodeState.ACTIVE
-        ):
+        carried = relays + self._relays.requests_at(self.incarnation) + self._relays.sessions_at(self.incarnation)
+        drains = self.drain.state is not NodeState.ACTIVE
+        if carried or sent.moved or sent.ledger.held() or self._keys.counted or drains:
             return self._make_share()
         facts = (
             self.version, self.accepted, self.taken, sent.missed, outcomes.handed_over, outcomes.reconnected,
@@ -222,10 +220,11 @@ class HeldBackend:
 
     def counts(self) -> HolderCounts:
         """Return the counts of this moment; a relay that is being moved, or was closed, counts as gone, and so does a
-        plain request, which ends by itself."""
+        plain request, which ends by itself. A session of plain HTTP is a client that stays."""
         relays, moving = self._relays.count_at(self.incarnation)
         requests = self._relays.requests_at(self.incarnation)
-        return HolderCounts(connected=relays - moving, pending=0, open=relays + requests)
+        stay = relays + self._relays.sessions_at(self.incarnation)
+        return HolderCounts(connected=stay - moving, pending=0, open=stay + requests)
 
     def measures(self, now: float, cool_down_s: float) -> HolderMeasures:
         """Return the arrivals, and the number of connections that may not be moved now; other measures do not exist
@@ -235,6 +234,7 @@ class HeldBackend:
             for relay in self._relays.relays_at(self.incarnation)
             if relay.moved_at is not None
         )
+        cooling += self._relays.sessions_at(self.incarnation)  # they cannot be moved
         return HolderMeasures(cooling=cooling, sockets=self.accepted, accepted=self.accepted)
 
     def usable_connections(self) -> list[Relay]:

@@ -53,8 +53,12 @@ class RequestsAt(Protocol):
         """Return how many are at one backend."""
         ...
 
+    def sessions_at(self, incarnation: Incarnation) -> int:
+        """Return how many sessions that began here are at one backend."""
+        ...
+
     def cut_at(self, incarnation: Incarnation) -> None:
-        """End those at one backend."""
+        """End those at one backend, and its sessions."""
         ...
 
 
@@ -142,6 +146,10 @@ class BackendMoves:
     def requests_at(self, incarnation: Incarnation) -> int:
         """Return how many plain requests are under way at one backend."""
         return self._requests.count_at(incarnation)
+
+    def sessions_at(self, incarnation: Incarnation) -> int:
+        """Return how many sessions of plain HTTP, counted here, are at one backend."""
+        return self._requests.sessions_at(incarnation)
 
     def cut_requests_at(self, incarnation: Incarnation) -> None:
         """End the plain requests that are under way at one backend, whose drain is over."""

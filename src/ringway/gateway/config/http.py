@@ -62,6 +62,15 @@ class GatewayHttpConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_u
             extra={"unit": "s"},
         ),
     ] = 4.0
+    http_sessions_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Sessions that a gateway knows, on routes with sticky=socketio, sockjs, signalr or mcp; beyond "
+            "that, the ones that idled longest are forgotten. Some 500 bytes each.",
+            ge=1,
+            le=100_000_000,
+        ),
+    ] = 200_000
     own_paths_prefix: Annotated[
         str,
         msgspec.Meta(

@@ -17,8 +17,8 @@ class GatewayRoutesConfig(GatewayMovesConfig, frozen=True, kw_only=True, forbid_
             description="A route from a path and a host to a group of backends: 'path=/chat host=*.example.com "
             "group=chat policy=ring on-move=close', or a table [[route]] in TOML. The most specific one is chosen: the "
             "host first, then the longest path. Further options: close-code, restart-codes, check, check-host, auth, "
-            "http. Without routes, all clients go to one group. In an environment variable there is a semicolon "
-            "between two routes.",
+            "http, sticky. Without routes, all clients go to one group. In an environment variable there is a "
+            "semicolon between two routes.",
             extra={"flag": "route", "table": short_route, "tables": "route", "between": ";"},
         ),
     ] = ()

@@ -16,9 +16,11 @@ import asyncio
 from typing import Protocol
 
 from ringway.core.load import NodeLoad
+from ringway.core.sticky.kind import SessionUse
 from ringway.errors import BodyError, UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.exchange.backend_connection import BackendConnection
+from ringway.gateway.exchange.request import RoutedRequest
 from ringway.gateway.proxy.rewrite import answer_lines
 from ringway.gateway.proxy.upstream import Unreachable
 from ringway.net.unsent import unsent_bytes
@@ -58,8 +60,11 @@ class ExchangeOwner(Protocol):
     def send_again(self, exchange: "Exchange") -> None:
         """Send the request over a new connection: the used one was closed before the request came there."""
 
-    def on_answer(self, exchange: "Exchange", status: int) -> None:
-        """The head of the answer has come."""
+    def on_answer(self, exchange: "Exchange", answer: AnswerHead) -> str:
+        """The head of the answer has come; return further header lines for the client."""
+
+    def on_content(self, exchange: "Exchange", content: bytes) -> None:
+        """The next piece of an answer's body has come, and `Exchange.sniffed` is not None."""
 
     def on_over(self, exchange: "Exchange", cause: str, *, reuse: bool) -> None:
         """The exchange is over, called once. `cause` is empty if the answer was whole; with `reuse` its connection to
@@ -72,7 +77,8 @@ class Exchange:
     __slots__ = (
         "_answer", "_body", "_client_full", "_config", "_full", "_held", "_interim", "_keep", "_owner", "_rechunks",
         "_unsent", "_waiting", "address", "client", "connection", "deadline", "expects", "fields", "group", "head",
-        "is_active", "is_over", "is_whole", "length", "node", "request", "retried",
+        "is_active", "is_over", "is_whole", "length", "node", "pinned", "request", "retried", "routed", "sniffed",
+        "use",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +99,10 @@ class Exchange:
         self.is_active = True  # something has moved since the last sweep
         self.deadline = 0.0
         self.retried = False
+        self.routed: RoutedRequest | None = None
+        self.use = SessionUse()
+        self.pinned = False  # its session is at its node, and nowhere else
+        self.sniffed: bytes | None = None  # the beginning of a body that may have the id of a new session
         self._owner = owner
         self._config = config
         self._waiting: list[bytes] = []  # the beginning of the body, until there is a connection
@@ -261,7 +271,7 @@ class Exchange:
         if not self._keep:
             lines += "Connection: close\r\n"
         self._body = body_of(answer.length)
-        self._owner.on_answer(self, answer.status)
+        lines += self._owner.on_answer(self, answer)
         self._pass_on(f"HTTP/1.1 {answer.status} {answer.reason}\r\n{lines}\r\n".encode("latin-1"), data)
 
     def _pass_on(self, out: bytes, data: bytes) -> None:
@@ -272,6 +282,8 @@ class Exchange:
         if data and not body.is_over:
             content, rest = body.feed_body(data)
             if content:
+                if self.sniffed is not None:
+                    self._owner.on_content(self, content)
                 out += as_chunk(content) if self._rechunks else content
         if body.is_over and self._rechunks:
             out += LAST_CHUNK

@@ -64,6 +64,12 @@ def key_of(
     return affinity.key(transport, head, query, keys, user)
 
 
+def without_header(head: RequestHead, name: str) -> RequestHead:
+    """Return `head` without the header `name`, in lower case."""
+    headers = [each for each in head.headers if each[0] != name]
+    return RequestHead(head.method, head.path, head.query, head.version, headers, head.keep_alive, head.source)
+
+
 def encode_fields(
     head: RequestHead, routed: RoutedRequest, length: int, user_header: str, user: str, *, expects: bool
 ) -> str:

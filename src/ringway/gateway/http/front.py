@@ -213,10 +213,10 @@ class FrontConnection(asyncio.Protocol):
                 self._exchange = exchange
                 if length:
                     self._body = body_of(length)
-                self._exchanges.start(exchange, routed)
-                if length and self._data:
                     data, self._data = self._data, b""
                     self._read_body(self._body, data)
+                if not exchange.is_over:
+                    self._exchanges.start(exchange, routed)
                 return False
         if length:
             raise refuse_body(head.method)
@@ -242,7 +242,7 @@ class FrontConnection(asyncio.Protocol):
     def _read_body(self, body: MessageBody | None, data: bytes) -> None:
         """Pass a piece of the body of a request to its exchange; what follows waits."""
         exchange = self._exchange
-        if exchange is None or body is None:  # it is over, and the connection is about to end
+        if exchange is None or body is None or not data:  # it is over, and the connection is about to end
             return
         try:
             content, rest = body.feed_body(data)

@@ -120,6 +120,10 @@ class Opener:
                     raise
         return await self._try_each(upgrade, await self._place(upgrade, promises=True))
 
+    async def open_at(self, upgrade: UpgradeRequest, node: NodeLoad) -> tuple[Place, Answer]:
+        """As `open`, at `node` alone, which has the session that the WebSocket belongs to."""
+        return await self._try_each(upgrade, self._placers[upgrade.route.group].place_at(node, ()))
+
     async def reopen(self, upgrade: UpgradeRequest, left: NodeLoad, *, moved: str) -> tuple[Place, Answer]:
         """As `open`, for a WebSocket that was open at `left`, which is tried last. `moved` is "moved" or "lost"."""
         place = await self._place(upgrade)

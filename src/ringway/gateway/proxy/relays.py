@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.core.route import CLOSE_AT_END
+from ringway.core.sticky.table import SessionKey
 from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.address_limits import AddressLimits
@@ -25,6 +26,7 @@ from ringway.gateway.proxy.table import RelayTable
 from ringway.gateway.proxy.upgrade_request import UpgradeRequest, read_request
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import GatewayStats
+from ringway.gateway.sticky.sessions import Sessions
 from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.backend import OnMove
@@ -69,7 +71,10 @@ class Relays:
         lingering: LingeringCloses,
         tokens: TokenCheck,
         relay_tokens: RelayTokens,
+        sessions: Sessions,
     ) -> None:
+        self._sessions = sessions
+        self._session_of: dict[Relay, SessionKey] = {}
         self._config = config
         self._placers = placers
         self._routing = routing
@@ -189,6 +194,8 @@ class Relays:
         """Forget `relay`, which has ended."""
         self.table.remove(relay)
         self.relay_tokens.forget(relay)
+        if (session := self._session_of.pop(relay, None)) is not None:
+            self._sessions.end_use(session)
         self._migrations.forget(relay)
         self._stats.relays_open -= 1
         self._limits.end_relay(relay.address)
@@ -231,7 +238,7 @@ class Relays:
                 head, claims = await self._tokens.admit(client, head)
                 upgrade = self._read(client, head, handshake, address, claims.sub)
             async with asyncio.timeout(self._config.handshake_deadline_s):
-                place, answer = await self._opener.open(upgrade)
+                place, answer = await self._open_at_session(upgrade, head)
         except Refusal as error:
             stats.refused["status"] += 1
             self._refuse(client, error.status, carried(error.status, error.body, *error.headers))
@@ -256,6 +263,25 @@ class Relays:
             came = self._start(client, upgrade, place, answer, early, claims)
         finally:
             self._limits.end_handshake(address, came=came, ours=ours)
+
+    async def _open_at_session(self, upgrade: UpgradeRequest, head: RequestHead) -> tuple[Place, Answer]:
+        """Open the WebSocket at the backend of its session, if its route has sessions, or at a chosen node."""
+        route = upgrade.route
+        if not route.sticky:
+            return await self._opener.open(upgrade)
+        use, node, is_asked = self._sessions.find_now(route, head)
+        if is_asked:
+            node = await self._sessions.find(route, use)
+        if node is None:
+            return await self._opener.open(upgrade)
+        try:
+            opened = await self._opener.open_at(upgrade, node)
+        except Unreachable as error:
+            if use.id and error.status == 502:
+                raise self._sessions.on_unreachable(route, use.id) from error
+            raise
+        upgrade.session = use.id
+        return opened
 
     def _read(
         self, client: asyncio.Transport, head: RequestHead, handshake: Upgrade, address: str, user: str | None = None
@@ -292,6 +318,9 @@ class Relays:
         relay.backend = self._opener.backend_of(place.node, upgrade.route)
         relay.opened_at = self._placers.clock()
         self.table.enter(relay, place.node)
+        if upgrade.session:
+            session = self._session_of[relay] = (upgrade.route.group, upgrade.route.sticky, upgrade.session)
+            self._sessions.begin_use(session, carried=True)
         if claims is not None and place.node.is_backend:
             self.relay_tokens.watch(relay, claims, ends=upgrade.route.auth_end == CLOSE_AT_END)
         self._arrived(relay, place)

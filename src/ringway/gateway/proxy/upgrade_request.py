@@ -63,6 +63,8 @@ class UpgradeRequest(msgspec.Struct, array_like=True, kw_only=True):
     offers: bytes  # the lines that offer extensions, as they came
     agreed: tuple[list[str], list[str]] | None = None  # subprotocol and extensions of the client; None: not yet
 
+    session: str = ""  # the id of the plain session that it belongs to, at its node
+
     @property
     def query(self) -> Query:
         """The client's query, read."""

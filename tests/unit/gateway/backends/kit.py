@@ -41,6 +41,9 @@ class FakeRelays:
     def requests_at(self, incarnation):
         return 0
 
+    def sessions_at(self, incarnation):
+        return 0
+
     def cut_requests_at(self, incarnation):
         pass
 

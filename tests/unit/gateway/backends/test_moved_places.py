@@ -28,6 +28,9 @@ class NoRelays:
     def requests_at(self, incarnation):
         return 0
 
+    def sessions_at(self, incarnation):
+        return 0
+
     def cut_requests_at(self, incarnation):
         pass
 

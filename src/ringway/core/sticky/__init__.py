@@ -1,0 +1,1 @@
+"""Stickiness of plain HTTP: requests of one session go to one backend."""
