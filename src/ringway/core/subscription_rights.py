@@ -9,6 +9,7 @@ from math import inf, isnan
 import msgspec
 
 from ringway.core.credentials import INFO_BYTES_MAX, JTI_BYTES_MAX
+from ringway.protocol.claims import ClaimedOptions
 from ringway.protocol.json_line import is_json_line
 
 
@@ -20,6 +21,26 @@ class SubscriptionRights(msgspec.Struct, frozen=True, array_like=True):
     is_server_side: bool = False  # the server made it; its client did not subscribe
     token_id: str = ""  # of the subscription token that gave them
     issued_at: float = 0.0  # the same token's time, or when it was first shown, Unix seconds; 0: no token gave them
+    pushes_joins: bool | None = None  # joins and leaves: told unasked; only if asked for; None: as the namespace says
+    recovers: bool = True  # False: never, also where the namespace keeps history
+    positions: bool = True  # False: the client is told no position
+
+
+def with_options(rights: SubscriptionRights, options: ClaimedOptions | None) -> SubscriptionRights:
+    """Return `rights` with the `options` that one client can have of its own.
+
+    `presence` and `join_leave` concern the others in the channel as well, so the namespace alone decides on them; and
+    nothing can be recovered that it does not keep.
+    """
+    if options is None:
+        return rights
+    pushed, recovery, position = options.force_push_join_leave, options.force_recovery, options.force_positioning
+    return msgspec.structs.replace(
+        rights,
+        pushes_joins=None if pushed is None else pushed.value,
+        recovers=recovery is None or recovery.value,
+        positions=position is None or position.value,
+    )
 
 
 def rights_problem(rights: SubscriptionRights) -> str:

@@ -246,6 +246,45 @@ async def test_a_user_has_a_personal_channel_and_perhaps_one_connection(start_no
     assert "ping" in await other.ask(ping={})
 
 
+async def test_a_token_overrides_what_concerns_its_bearer_alone(
+    start_node: StartNode, dial: Dial, follow: Follow
+) -> None:
+    shy = "shy:history_size=100,join_leave=true,allow_subscribe_for_client=true"  # nobody may ask for presence
+    one, two = [await start_node(f"n{number}", **secure(namespaces=(shy,), move_cool_down_s=0.0)) for number in (1, 2)]
+    told = await follow(one, two)
+    pushed = token_of(channel="shy:room", override={"force_push_join_leave": {"value": True}})
+    number = told.send(subscribe={"channel": "shy:room", "token": pushed})
+    assert (await told.reply(number))["subscribe"]["recoverable"] is True
+    for connection in one.clients.registry.of_user("carol"):
+        await one.clients.donors.send_off(connection, two.name)
+    await told.follow()
+    dave = await come(dial, two, "dave")
+    off = {"force_recovery": {"value": False}, "force_positioning": {"value": False}}
+    result = await dave.ask(
+        subscribe={"channel": "shy:room", "token": token_of("dave", channel="shy:room", override=off)}
+    )
+    assert not {"recoverable", "positioned"} & result["subscribe"].keys()
+    async with asyncio.timeout(PATIENCE_S):
+        while not any(line.get("push", {}).get("join", {}).get("info", {}).get("user") == "dave" for line in told.got):
+            await told.read()
+
+
+async def test_who_is_not_told_unasked_is_not_told_also_where_the_namespace_tells_all(
+    start_node: StartNode, dial: Dial
+) -> None:
+    loud = "loud:history_size=0,join_leave=true,force_push_join_leave=true,allow_subscribe_for_client=true"
+    node = await start_node(**secure(namespaces=(loud,)))
+    carol, dave = await come(dial, node), await come(dial, node, "dave")
+    quiet = token_of(channel="loud:a", override={"force_push_join_leave": {"value": False}})
+    await carol.ask(subscribe={"channel": "loud:a", "token": quiet})
+    await dave.ask(subscribe={"channel": "loud:a"})
+    await come(dial, node, "eve", subs={"loud:a": {"override": {"force_push_join_leave": {"value": False}}}})
+    while (await dave.push())["join"]["info"]["user"] != "eve":
+        pass
+    assert "unsubscribe" in await carol.ask(unsubscribe={"channel": "loud:a"})
+    assert carol.pushes == []
+
+
 SINGLE = {
     "subscribe_to_user_personal_channel": True,
     "personal_channel_namespace": "own",

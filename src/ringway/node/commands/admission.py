@@ -4,13 +4,13 @@
 """
 
 from ringway.core.permission import personal_channel
-from ringway.core.subscription_rights import SubscriptionRights, rights_problem
+from ringway.core.subscription_rights import SubscriptionRights, rights_problem, with_options
 from ringway.errors import ProtocolError
 from ringway.node.commands.permission import check_known_in
 from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.protocol.channel import check_channel
-from ringway.protocol.claims import ConnectionClaims
+from ringway.protocol.claims import ClaimedSubscription, ConnectionClaims
 from ringway.protocol.close import BAD_REQUEST, INVALID_TOKEN, PERMISSION_DENIED
 from ringway.protocol.errorcode import LIMIT_EXCEEDED, command_error
 from ringway.protocol.json_line import json_line
@@ -36,15 +36,15 @@ def claimed_rights(
 
     Raise `CommandError` 102 for a channel whose namespace does not exist, `ProtocolError` 3500 if a bound is exceeded.
     """
-    names: dict[str, bytes] = dict.fromkeys(claims.channels, b"")
-    names |= {name: json_line(each.channel_info) for name, each in claims.subs.items()}
+    names: dict[str, ClaimedSubscription] = {**dict.fromkeys(claims.channels, ClaimedSubscription()), **claims.subs}
     if config.subscribe_to_user_personal_channel and claims.sub:
-        names.setdefault(personal_channel(config.personal_channel_namespace, claims.sub), b"")
+        names.setdefault(personal_channel(config.personal_channel_namespace, claims.sub), ClaimedSubscription())
     found: dict[Channel, SubscriptionRights] = {}
-    for name, info in names.items():
+    for name, each in names.items():
         channel = check_channel(name, config.channel_bytes_max)
         check_known_in(namespaces, channel)
-        rights = found[channel] = SubscriptionRights(info, is_server_side=True)
+        rights = SubscriptionRights(json_line(each.channel_info), is_server_side=True)
+        rights = found[channel] = with_options(rights, each.override)
         if rights_problem(rights):
             raise ProtocolError(INVALID_TOKEN, rights_problem(rights))
     return found

@@ -5,7 +5,7 @@ why.
 """
 
 from ringway.core.credentials import Credentials, credentials_problem
-from ringway.core.subscription_rights import SubscriptionRights, rights_problem
+from ringway.core.subscription_rights import SubscriptionRights, rights_problem, with_options
 from ringway.logger import get_logger
 from ringway.protocol.errorcode import EXPIRED, INTERNAL, command_error
 from ringway.protocol.hook import ConnectHookResult, HookSubscription
@@ -33,7 +33,7 @@ def credentials_from(result: ConnectHookResult, now: float) -> Credentials:
 def rights_from(result: HookSubscription, now: float, *, is_server_side: bool = False) -> SubscriptionRights:
     """Return the rights of a subscription that a hook has allowed. Raise `CommandError` as `credentials_from`."""
     check_end(result.expires_at, now)
-    rights = SubscriptionRights(result.shown_info, result.expires_at, is_server_side)
+    rights = with_options(SubscriptionRights(result.shown_info, result.expires_at, is_server_side), result.override)
     check_bounds(rights_problem(rights))
     return rights
 

@@ -1,6 +1,7 @@
 """Permission of a client's commands: the decision of `core.permission`, by the options of this node."""
 
 from ringway.core.permission import Action, decide, name_problem
+from ringway.core.subscription_rights import SubscriptionRights
 from ringway.node.commands.context import CommandContext
 from ringway.node.config.namespace import Namespace, Namespaces, will_watch_by
 from ringway.node.connection.connection import Connection
@@ -42,7 +43,13 @@ def check_name(context: CommandContext, channel: Channel) -> None:
         raise command_error(code, _WORDS[code].format(channel=channel))
 
 
-def will_watch(context: CommandContext, connection: Connection, channel: Channel, *, asks: bool) -> bool:
-    """True if the client is told of joins and leaves in `channel` once it is subscribed. `asks`: it asked for them."""
+def will_watch(
+    context: CommandContext, connection: Connection, channel: Channel, rights: SubscriptionRights | None, *, asks: bool
+) -> bool:
+    """True if the client is told of joins and leaves in `channel` once it is subscribed. `asks`: it asked for them.
+
+    `rights` are those of the subscription, if it has any of its own.
+    """
     namespaces, user = context.channels.namespaces, connection.credentials.user
-    return will_watch_by(namespaces.of(channel), namespaces.rules_of(channel), user, channel, asks=asks)
+    pushed = None if rights is None else rights.pushes_joins
+    return will_watch_by(namespaces.of(channel), namespaces.rules_of(channel), user, channel, asks=asks, pushed=pushed)

@@ -301,9 +301,11 @@ def join_channel(
     `missed` are the publications that the client missed, if it asked for them; None: completeness cannot be proved.
     """
     space = context.channels.namespaces.of(channel)
-    watching = space.join_leave and will_watch(context, connection, channel, asks=request.join_leave)
+    watching = space.join_leave and will_watch(context, connection, channel, rights, asks=request.join_leave)
     join(context, connection, channel, rights, watching=watching)
-    result = SubscribeResult(recoverable=space.recoverable, positioned=space.positioned)
+    recoverable = space.recoverable and (rights is None or rights.recovers)
+    positioned = space.positioned and (recoverable or rights is None or rights.positions)
+    result = SubscribeResult(recoverable=recoverable, positioned=positioned)
     if rights is not None:
         result.expires, result.ttl = context.expiry.told(channel, rights.expires_at)
     if space.positioned:
@@ -311,7 +313,7 @@ def join_channel(
         result.epoch, result.offset = stream.epoch, stream.position
     if request.recover:
         result.was_recovering = True
-        result.recovered = space.recoverable and missed is not None
+        result.recovered = recoverable and missed is not None
         context.stats.recoveries["complete" if result.recovered else "incomplete"] += 1
         if result.recovered and missed:
             result.offset = request.offset  # the publications in the reply come after it

@@ -14,7 +14,7 @@ import msgspec
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.credentials import Credentials, credentials_problem
 from ringway.core.revocations import Revocations
-from ringway.core.subscription_rights import SubscriptionRights, rights_problem
+from ringway.core.subscription_rights import SubscriptionRights, rights_problem, with_options
 from ringway.errors import KeyUnknown, ProtocolError, TokenExpired, TokenInvalid
 from ringway.logger import get_logger
 from ringway.protocol.claims import ConnectionClaims, SubscriptionClaims, TokenClaims
@@ -190,6 +190,7 @@ def rights_of(
         token_id=claims.jti,
         issued_at=claims.issued_at or now,
     )
+    rights = with_options(rights, claims.override)
     problem = rights_problem(rights)
     if problem:
         raise _refused(TokenInvalid(problem))

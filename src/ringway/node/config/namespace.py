@@ -70,12 +70,20 @@ class Namespace:
         return ""
 
 
-def will_watch_by(space: Namespace, rules: ChannelRules | None, user: str, channel: Channel, *, asks: bool) -> bool:
+def will_watch_by(
+    space: Namespace,
+    rules: ChannelRules | None,
+    user: str,
+    channel: Channel,
+    *,
+    asks: bool,
+    pushed: bool | None = None,
+) -> bool:
     """True if a subscriber of `user` is told of joins and leaves in `channel`. `asks`: it asked for them.
 
-    `rules` are those of the channel (`Namespaces.rules_of`).
+    `rules` are those of the channel (`Namespaces.rules_of`). `pushed`: its own rights say whether it is told unasked.
     """
-    if space.force_push_join_leave:
+    if space.force_push_join_leave if pushed is None else pushed and space.join_leave:
         return True
     if not asks or not space.join_leave:
         return False

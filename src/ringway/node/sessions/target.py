@@ -376,7 +376,7 @@ class SessionTargets:
     ) -> None:
         """Send the missed publications of one channel, and join it in the same turn. Raise if they are not known."""
         channel = Channel(held.channel)
-        watching = bool(held.flags & WATCHING) and will_watch(self._context, connection, channel, asks=True)
+        watching = bool(held.flags & WATCHING) and will_watch(self._context, connection, channel, rights, asks=True)
         cut = Cut(held.epoch, held.offset, held.heard)
         streams = self._context.channels.streams
         async with asyncio.timeout(self._context.config.engine_deadline_s):
