@@ -10,6 +10,7 @@ import pytest
 import ringway
 from integration.node.conftest import StartNode
 from integration.server_api.kit import KEY, serving
+from integration.system.test_documents import blocks
 from support.system import free_port
 
 OK = b'{"result":{}}'
@@ -162,3 +163,15 @@ async def test_calls_under_way_are_bounded_and_share_connections(pair: tuple[Scr
 def test_arguments_that_cannot_work_are_refused(arguments: dict[str, Any], problem: str) -> None:
     with pytest.raises(ringway.ConfigError, match=problem):
         ringway.Server(**arguments)
+
+
+async def test_the_program_of_the_documents_runs(start_node: StartNode, capsys: pytest.CaptureFixture[str]) -> None:
+    [program] = [block for block in blocks("docs/howto/server-api.md", "python") if "ringway.Server(" in block]
+    node = await start_node(namespaces=("default:history_size=5",))
+    async with serving(node) as port:
+        program = program.replace("http://127.0.0.1:9200", away()).replace("http://127.0.0.1:9201", port.url)
+        code = program.replace("THE KEY", KEY).replace("asyncio.run(main())", "")
+        found: dict[str, Any] = {}
+        exec(code, found)
+        await found["main"]()
+    assert capsys.readouterr().out == "1 PresenceStats(clients=0, users=0)\n"
