@@ -133,7 +133,11 @@ def codes() -> str:
     lines += ["\n## Error codes\n", "| code | message | temporary: the client may try again |", "|---|---|---|"]
     errors = errorcode.CODES.items()
     lines += [f"| {code} | {message} | {'yes' if temporary else 'no'} |" for code, (message, temporary) in errors]
-    lines += ["\nError 100 comes without `temporary` if the engine was lost before it confirmed a publication.", ""]
+    lines += [
+        "\nError 100 comes without `temporary` if the engine was lost before it confirmed a publication, and if a call "
+        "(RPC) failed or was late. Codes 400 to 1999 are those of your own functions and hooks.",
+        "",
+    ]
     return "\n".join([*lines, *_endings()])
 
 
