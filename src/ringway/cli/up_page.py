@@ -62,11 +62,12 @@ def first_page(
         facts.add_row("Routes", "\n".join(_lines_of(routes, running.gateway_url, cluster)))
     if has_backends and running.registration_url:
         facts.add_row("Registration", running.registration_url)
-    if running.insecure and not has_backends:
-        facts.add_row("Rights", "none are checked (insecure): on this machine, everybody may do everything")
+    if not has_backends:
+        facts.add_row("Rights", _OPEN if running.insecure else _CHECKED)
     facts.add_row("Metrics", f"{running.admin_url}/metrics")
     facts.add_row("Logs", running.logs)
-    hints = _backend_hints(cluster, routes) if has_backends else _CHANNEL_HINTS
+    channel_hints = _CHANNEL_HINTS if running.insecure else _CHECKED_HINTS
+    hints = _backend_hints(cluster, routes) if has_backends else channel_hints
     column = max(len(command) for command, _ in hints) + len(option)
     with console.capture() as captured:
         console.print(Rule("Ringway is up", style="green"))
@@ -75,7 +76,7 @@ def first_page(
             url = running.gateway_url.replace("http", "ws", 1)
             where = "by the routes: to their URLs" if routes else f"to {url}"
             console.print(f"\nClients connect {where} and the path that your server expects.", soft_wrap=True)
-        if not has_pages:
+        if not has_pages and (has_backends or running.insecure):
             url = f"{running.gateway_url}/healthz"
             console.print(
                 f"\nTry it in a browser: open {url}, press F12, and paste into the console:\n", soft_wrap=True
@@ -89,12 +90,22 @@ def first_page(
     return captured.get().rstrip("\n")
 
 
+_OPEN = "none are checked (insecure): on this machine, everybody may do everything"
+_CHECKED = "checked: clients need a token (ringway token make), and namespaces say what they may do"
+
 _CHANNEL_HINTS = (
     ("ringway node", "add a node: it gets its share of the connections"),
     ("ringway top", "watch the nodes"),
     ("ringway sub room", "print what is published to the channel"),
     ("ringway pub room '\"hi\"'", "publish to it"),
     ("ringway drain node-1", "empty a node"),
+)
+
+_CHECKED_HINTS = (
+    *_CHANNEL_HINTS[:2],
+    ("ringway sub --token TOKEN CHANNEL", "print what is published to the channel"),
+    ("ringway pub --token TOKEN CHANNEL DATA", "publish to it"),
+    _CHANNEL_HINTS[-1],
 )
 
 

@@ -86,11 +86,20 @@ def test_without_a_backend_yet_commands_ask_for_its_name():
 
 
 def test_over_channel_nodes_it_names_channels():
-    said = page(describe([node("node-1")]), has_backends=False)
+    running = msgspec.structs.replace(RUNNING, insecure=True)
+    said = first_page(running, describe([node("node-1")]), "", has_backends=False, has_pages=False)
     assert re.search(r"^Nodes +node-1 ", said, re.MULTILINE)
     for channels in ("subscribe", "ringway pub room", "ringway sub room", "ringway drain node-1"):
         assert channels in said
     assert "Clients connect to" not in said
+
+
+def test_over_nodes_that_check_rights_it_shows_nothing_that_would_be_refused():
+    said = page(describe([node("node-1")]), has_backends=False)
+    assert re.search(r"^Rights +checked: clients need a token", said, re.MULTILINE)
+    assert "ringway sub --token TOKEN CHANNEL " in said
+    for refused in ("new WebSocket", "ringway sub room", "ringway pub room"):
+        assert refused not in said
 
 
 @pytest.mark.parametrize("has_backends", [True, False], ids=["backends", "channels"])
