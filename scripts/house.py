@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PRODUCT = ROOT / "src" / "ringway"
 ARROWS_MAX = {
-    "node": 40, "engine": 24, "gateway": 31, "member": 49, "net": 11, "api": 12, "sources": 17, "sidecar": 13,
+    "node": 40, "engine": 24, "gateway": 31, "member": 49, "net": 15, "api": 12, "sources": 17, "sidecar": 13,
     "auth": 15, "hooks": 9,
 }  # fmt: skip
 """Rooms whose arrows are bounded by number; circles are refused in every room."""

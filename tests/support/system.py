@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -77,11 +78,18 @@ class System:
     """
 
     def __init__(
-        self, state: Path, port: int, admin_port: int, environ: Mapping[str, str], fleet: "Fleet | None" = None
+        self,
+        state: Path,
+        port: int,
+        admin_port: int,
+        environ: Mapping[str, str],
+        fleet: "Fleet | None" = None,
+        trusted: Path | None = None,
     ) -> None:
         self.state = state
         self.fleet = fleet
-        self.gateway_url = f"http://127.0.0.1:{port}"
+        self.tls = ssl.create_default_context(cafile=str(trusted)) if trusted is not None else None
+        self.gateway_url = f"{'https' if self.tls else 'http'}://127.0.0.1:{port}"
         self.admin_url = f"http://127.0.0.1:{admin_port}"
         self.environ = {**os.environ, **OPEN, **environ, "RINGWAY_STATE_DIR": str(state)}
         self.up: subprocess.Popen[bytes] | None = None
@@ -123,7 +131,8 @@ class System:
 
     def is_ready(self) -> bool:
         """True if the gateway would place a client."""
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.gateway_url}/readyz", timeout=5) as answer:
+        ready = f"{self.gateway_url}/readyz"
+        with contextlib.suppress(OSError), urllib.request.urlopen(ready, timeout=5, context=self.tls) as answer:
             return bool(answer.status == 200)
         return False
 
@@ -172,10 +181,11 @@ def running_system(
     fleet: "Fleet | None" = None,
     up_environ: Mapping[str, str] = NOTHING,
     port: int = 0,
+    trusted: Path | None = None,
 ) -> Iterator[System]:
     """Start a system with `nodes` nodes, wait until it is ready, and end it with the block.
 
-    Its gateway listens on `port`; 0: a free one.
+    Its gateway listens on `port`; 0: a free one. With `trusted`, the file of an authority, it speaks TLS by `flags`.
 
     `flags` go to `ringway up`, `environ` to all its processes: settings that have no flag there; `up_environ` only to
     `up` and its children. With a `fleet`, which must run, that is the engine. Raise `RuntimeError` with the output of
@@ -183,7 +193,7 @@ def running_system(
     """
     port, admin_port = port or free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="ringway-") as directory:
-        system = System(Path(directory), port, admin_port, environ, fleet)
+        system = System(Path(directory), port, admin_port, environ, fleet, trusted)
         output = Path(directory) / "up.out"
         command = [*RINGWAY, "up", "--nodes", str(nodes), "--port", str(port), "--admin-port", str(admin_port), *flags]
         command += ["--engine", fleet.url] if fleet is not None else []

@@ -6,10 +6,11 @@ import msgspec
 
 from ringway.api.limits import ConnectionsMax, RequestDeadline, TcpKeepalive, check_host
 from ringway.errors import ConfigError, refuse
+from ringway.net.tls.config import TlsPortConfig
 from ringway.protocol.host import read_hosts
 
 
-class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AdminConfig(TlsPortConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of the admin port: metrics, health, members."""
 
     enabled: Annotated[bool, msgspec.Meta(description="Open an admin port.")] = True
@@ -58,8 +59,8 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     open_metrics: Annotated[bool, msgspec.Meta(description="/metrics needs no token, as /healthz needs none.")] = False
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for an empty host, or for an entry of `allowed_hosts` that is not a name."""
-        problems: list[str] = []
+        """Raise `ConfigError` for an empty host, a wrong entry of `allowed_hosts`, or contradicting settings of TLS."""
+        problems = self.tls_problems()
         for check in (lambda: check_host(self.host), lambda: read_hosts(self.allowed_hosts)):
             try:
                 check()

@@ -19,7 +19,7 @@ class AdminServer(ApiServer):
             request_deadline_s=config.request_deadline_s,
             tcp_keepalive_s=config.tcp_keepalive_s,
         )
-        super().__init__(host, port, limits)
+        super().__init__(host, port, limits, config)
 
     @property
     def tokens(self) -> AdminTokens | None:

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 
 from ringway.api.admission import ApiConnections
@@ -10,8 +11,11 @@ from ringway.api.connection import ApiConnection, Asgi
 from ringway.api.limits import PortLimits
 from ringway.core.files import plan_files
 from ringway.errors import ConfigError
-from ringway.net.listening import bind, listen_at
+from ringway.net.listening import Listening, accept_by, bind, listen_at
 from ringway.net.liveness import watch_peers_of
+from ringway.net.tls.config import TlsPortConfig
+from ringway.net.tls.listening import TlsAcceptor, TlsArrivals
+from ringway.net.tls.server import PortTls
 from ringway.protocol.address import show_host_port
 from ringway.protocol.host import is_loopback
 from ringway.tasks import Tasks
@@ -25,11 +29,16 @@ STOP_S = 1.0
 
 
 class ApiServer:
-    """An API port. The constructor binds it: `url` is known from then on, and a port in use is reported at once."""
+    """An API port. The constructor binds it: `url` is known from then on, and a port in use is reported at once.
 
-    def __init__(self, host: str, port: int, limits: PortLimits) -> None:
+    `tls` are the settings of its TLS; raise `ConfigError` for files that cannot be used.
+    """
+
+    def __init__(self, host: str, port: int, limits: PortLimits, tls: TlsPortConfig | None = None) -> None:
+        self.tls = PortTls(tls, limits.section) if tls is not None and tls.tls_cert else None
         self._sockets = _bind(host, port, limits)
-        self._url = f"http://{show_host_port(*self._sockets[0].getsockname()[:2])}"
+        scheme = "http" if self.tls is None else "https"
+        self._url = f"{scheme}://{show_host_port(*self._sockets[0].getsockname()[:2])}"
         self._on_loopback = all(is_loopback(each.getsockname()[0]) for each in self._sockets)
         watch_peers_of(self._sockets, limits.tcp_keepalive_s)
         files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -54,9 +63,7 @@ class ApiServer:
         """Serve the ASGI application `app` until `close`, then wait for cancellation."""
         self._running = True
         try:
-            listening = await listen_at(
-                self._sockets, lambda: ApiConnection(app, self._connections, self._answers), BACKLOG
-            )
+            listening = await self._listen(lambda: ApiConnection(app, self._connections, self._answers))
             try:
                 await self._closing.wait()
             finally:
@@ -69,6 +76,13 @@ class ApiServer:
         finally:
             self._closed.set()
         await asyncio.Event().wait()
+
+    async def _listen(self, make_connection: Callable[[], ApiConnection]) -> Listening:
+        if self.tls is None:
+            return await listen_at(self._sockets, make_connection, BACKLOG)
+        connections = self._connections
+        arrivals = TlsArrivals(self.tls, lambda _: make_connection(), lambda: connections.limits.connections_max)
+        return accept_by(lambda sock: TlsAcceptor(sock, BACKLOG, arrivals), self._sockets)
 
     def unbind(self) -> None:
         """Close the sockets of a port that was never served."""

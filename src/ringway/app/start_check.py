@@ -26,6 +26,9 @@ from ringway.core.steering import Steering
 from ringway.engine.address import check_cluster
 from ringway.errors import ConfigError
 from ringway.gateway.http.static import StaticFiles
+from ringway.gateway.proxy.upstream_tls import UpstreamTls
+from ringway.net.tls.config import TlsPortConfig
+from ringway.net.tls.server import PortTls
 from ringway.node.rpc_hook import check_hooks
 from ringway.node.server_api.keys import check_keys
 from ringway.protocol.name import check_name
@@ -38,6 +41,7 @@ ADMIN_TOKENS = ("admin.read_tokens_file", "admin.operate_tokens_file")
 OUTBOX = ("postgresql.dsn", "postgresql.dsn_file")
 HTTP_API = ("http_api.port", "http_api.host", "http_api.key", "http_api.key_file", "http_api.insecure")
 POLICY = "gateway.policy"
+UPSTREAM_TLS = ("gateway.upstream_tls_ca", "gateway.upstream_tls_cert", "gateway.upstream_tls_key")
 ROUTES = "gateway.routes"
 RPC = "rpc.functions"
 HOOKS = ("node.hooks", "rpc.hooks")
@@ -58,7 +62,7 @@ def start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
 
     With `joins` the gateway joins a system that is not in the settings, and that may have further groups.
     """
-    return [*gateway_problems(loaded, joins=joins), *node_problems(loaded)]
+    return list(dict.fromkeys([*gateway_problems(loaded, joins=joins), *node_problems(loaded)]))
 
 
 def gateway_start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
@@ -75,7 +79,19 @@ def node_problems(loaded: Loaded) -> list[str]:
     rpc = _refused(loaded, (RPC,), lambda: load_rpc_offer(loaded.config.rpc))
     hooks = _refused(loaded, HOOKS, lambda: check_hooks(loaded.config.node.hooks, loaded.config.rpc))
     outbox = _refused(loaded, OUTBOX, lambda: check_outbox(loaded.config.postgresql))
-    return [*member_problems(loaded), *token_problems(loaded), *api, *rpc, *hooks, *outbox]
+    tls = tls_problems(loaded, "node", "admin", "http_api")
+    return [*member_problems(loaded), *token_problems(loaded), *api, *rpc, *hooks, *outbox, *tls]
+
+
+def tls_problems(loaded: Loaded, *sections: str) -> list[str]:
+    """Return which certificates of the ports of `sections` cannot be used; their files are read."""
+    problems: list[str] = []
+    for section in sections:
+        config: TlsPortConfig = getattr(loaded.config, section)
+        paths = [f"{section}.{name}" for name in ("tls_cert", "tls_key", "tls_client_ca")]
+        if config.tls_cert:
+            problems += _refused(loaded, paths, lambda config=config, name=section: PortTls(config, name))  # type: ignore[misc]
+    return problems
 
 
 def token_problems(loaded: Loaded) -> list[str]:
@@ -104,6 +120,8 @@ def gateway_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
     problems = [*policy_problems(loaded, joins=joins), *_route_token_problems(loaded)]
     problems += _refused(loaded, BACKENDS, lambda: open_sources(config, _Nowhere(), Random()))
     problems += _refused(loaded, ("load.collect",), lambda: read_probes(config.load.collect))
+    problems += tls_problems(loaded, "gateway", "admin", "registration")
+    problems += _refused(loaded, UPSTREAM_TLS, lambda: UpstreamTls(config.gateway))
     problems += _refused(loaded, ("gateway.pages",), lambda: StaticFiles(config.gateway.pages))
     if config.registration.port is not None:
         problems += _refused(

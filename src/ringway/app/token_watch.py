@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
 from ringway.app.config import Config
 from ringway.app.reread import Reread
@@ -14,6 +15,17 @@ from ringway.auth.verifier import TokenVerifier, make_verifier
 from ringway.logger import get_logger
 
 _log = get_logger()
+
+
+class ReadFromFiles(Protocol):
+    """What is read from files, and again on SIGHUP."""
+
+    @property
+    def in_files(self) -> bool:
+        """True if there is a file."""
+
+    def on_hangup(self) -> None:
+        """Read the files at once, and log the result in any case."""
 
 
 class TokenWatch:
@@ -58,9 +70,10 @@ class TokenWatch:
         return changed
 
 
-def reread_on_hangup(secrets: SecretWatch, tokens: TokenWatch) -> None:
-    """On SIGHUP, have `secrets` and `tokens` read again; `secrets` logs it if neither is in a file."""
-    if secrets.in_files or not tokens.in_files:
+def reread_on_hangup(secrets: SecretWatch, *others: ReadFromFiles) -> None:
+    """On SIGHUP, have `secrets` and `others` read again; `secrets` logs it if nothing is in a file."""
+    if secrets.in_files or not any(other.in_files for other in others):
         secrets.on_hangup()
-    if tokens.in_files:
-        tokens.on_hangup()
+    for other in others:
+        if other.in_files:
+            other.on_hangup()

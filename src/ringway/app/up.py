@@ -41,6 +41,7 @@ from ringway.app.supervise import Child, Supervisor
 from ringway.app.up_config import UpConfig
 from ringway.app.up_registration import RegistrationPort, registration_url
 from ringway.app.up_rights import INSECURE, is_open
+from ringway.app.up_tls import tls_settings
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
 from ringway.net.listening import is_free
@@ -196,7 +197,7 @@ def _environ(
     loaded: Loaded, directory: Path, config_file: str | None, engine: EngineConfig, registration: RegistrationConfig
 ) -> dict[str, str]:
     """Return the environment of the children. It carries secrets, because other users can read flags, but not this."""
-    fields = all_fields()
+    fields, tls = all_fields(), tls_settings(loaded)
     flags = {path: given for path, given in loaded.given.items() if given.origin.startswith("--")}
     environ = {**os.environ, **as_environment(flags, fields), STATE_DIR_ENV: str(directory)}
     if config_file:
@@ -208,7 +209,8 @@ def _environ(
         "registration.tokens_file": registration.tokens_file,
         INSECURE: str(is_open(loaded)).lower(),
     }
-    return environ | {fields[path].env: value for path, value in own.items()}
+    files = {path: value if isinstance(value, str) else fields[path].join(value) for path, value in tls.items()}
+    return environ | {fields[path].env: value for path, value in (own | files).items()}
 
 
 def _count_nodes(loaded: Loaded) -> int:

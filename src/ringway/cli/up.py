@@ -38,6 +38,8 @@ SCREEN_BYTES_MAX = 1 << 20
         "gateway.policy",
         "gateway.routes",
         "gateway.pages",
+        "gateway.tls_cert",
+        "gateway.tls_key",
         "admin.port",
         "static.backends",
         "static.backends_file",

@@ -40,10 +40,13 @@ from ringway.gateway.stats import GatewayStats
 from ringway.gateway.sticky.sessions import Sessions
 from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
-from ringway.net.listening import Listening, listen
+from ringway.net.listening import Listening
 from ringway.net.liveness import watch_peers_of
+from ringway.net.tls.listening import listen_for
+from ringway.net.tls.server import PortTls
 from ringway.net.unsent import bound_unsent
 from ringway.protocol.forwarded import read_networks
+from ringway.protocol.proxy_header import Source
 from ringway.protocol.ticket import TicketSigner
 from ringway.tasks import Tasks, leave_to_waiter
 
@@ -100,6 +103,7 @@ class Gateway:
     ) -> None:
         self.stats = stats or GatewayStats()
         self._config = config
+        self.tls = PortTls(config, "gateway", wall) if config.tls_cert else None
         files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         routes = read_routes(config.routes)
         has_http = any(route.http for route in routes)
@@ -170,12 +174,16 @@ class Gateway:
         """Listen. Raise `ConfigError` if the address is not available."""
         host, port = self._config.host, self._config.port
         try:
-            self._server = await listen(
+            self._server = await listen_for(
+                self.tls,
                 self._make_connection,
                 host,
                 port,
                 self._config.backlog,
                 lambda sock: bound_unsent(sock, self._config.unsent_bytes_max),
+                room=self._connections.arrivals_max,
+                trusted=read_networks(self._config.trusted_proxies),
+                proxy_bytes_max=self._config.head_bytes_max if self._config.proxy_protocol else 0,
             )
         except OSError as error:
             raise ConfigError(
@@ -188,6 +196,11 @@ class Gateway:
         self._tasks.spawn(self._follow_members(), name="gateway key owners")
         self._tasks.spawn(self._probes.run(), name="gateway probes")
         self._trust.start(self._tasks)
+        if self._config.insecure_upstream_tls_unverified:
+            _log.warning(
+                "INSECURE: every certificate of nodes and backends is accepted, also a forged one",
+                remedy="leave insecure_upstream_tls_unverified out, and name the authorities by upstream_tls_ca",
+            )
         _log.info("gateway listens", host=host, port=self.port)
 
     async def stop(self) -> None:
@@ -202,11 +215,14 @@ class Gateway:
         await asyncio.gather(self.relays.stop(), self.exchanges.stop())
         _log.info("gateway stopped")
 
-    def _make_connection(self) -> asyncio.Protocol:
-        """Return what speaks HTTP on a new connection: one that takes bodies only if a route carries them."""
+    def _make_connection(self, source: Source | None) -> asyncio.Protocol:
+        """Return what speaks HTTP on a new connection: one that takes bodies only if a route carries them.
+
+        `source` is that of a connection with TLS.
+        """
         if self._has_http:
-            return FrontConnection(self._router, self._connections, self.exchanges)
-        return HttpConnection(self._router, self._connections)
+            return FrontConnection(self._router, self._connections, self.exchanges, source)
+        return HttpConnection(self._router, self._connections, source)
 
     async def _sweep(self) -> None:
         for turn in itertools.count():

@@ -5,13 +5,14 @@ from typing import Annotated
 import msgspec
 
 from ringway.errors import ConfigError
+from ringway.net.tls.config import TlsPortConfig
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.host import read_hosts
 from ringway.protocol.origin import read_origins
 from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
 
 
-class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HttpPortConfig(TlsPortConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The common settings of the ports of gateways and nodes, beside their own host, port and origins."""
 
     host: str = "127.0.0.1"
@@ -79,4 +80,4 @@ class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 problems += error.problems
         if self.proxy_protocol and not self.trusted_proxies:
             problems.append("proxy_protocol is on and trusted_proxies names nobody; name the balancers that send it")
-        return problems
+        return problems + self.tls_problems()

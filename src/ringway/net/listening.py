@@ -9,6 +9,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ringway.errors import ConfigError
 from ringway.protocol.address import bracketed, is_literal
@@ -30,10 +31,25 @@ def reaches_others(host: str) -> bool:
     return host in ANYWHERE or (is_literal(host) and not is_loopback(host))
 
 
+class Acceptor(Protocol):
+    """What accepts the connections of a socket: an `asyncio.Server`, or `net.tls.listening.TlsAcceptor`."""
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """Its sockets."""
+
+    def close(self) -> None:
+        """Stop accepting."""
+
+
+MakeAcceptor = Callable[[socket.socket], Acceptor]
+"""Lets a bound socket listen, and accepts its connections."""
+
+
 class Listening:
     """Sockets that accept connections, until `close`."""
 
-    def __init__(self, servers: Sequence[asyncio.Server]) -> None:
+    def __init__(self, servers: Sequence[Acceptor]) -> None:
         self._servers = servers
 
     @property
@@ -67,6 +83,26 @@ async def listen(
     return await listen_at(bind(host, port), factory, backlog, prepare)
 
 
+def accept_by(
+    make_acceptor: MakeAcceptor,
+    sockets: Sequence[socket.socket],
+    prepare: Callable[[socket.socket], None] | None = None,
+) -> Listening:
+    """Accept connections at `sockets`, as `listen_at` does, by an acceptor for each."""
+    acceptors: list[Acceptor] = []
+    try:
+        for sock in sockets:
+            if prepare is not None:
+                prepare(sock)
+            acceptors.append(make_acceptor(sock))
+    except BaseException:
+        Listening(acceptors).close()
+        for sock in sockets:
+            sock.close()
+        raise
+    return Listening(acceptors)
+
+
 async def listen_at(
     sockets: Sequence[socket.socket],
     factory: Callable[[], asyncio.BaseProtocol],
@@ -75,7 +111,7 @@ async def listen_at(
 ) -> Listening:
     """Accept connections at `sockets`, as `listen` does. They are bound already, and belong to the result."""
     loop = asyncio.get_running_loop()
-    servers: list[asyncio.Server] = []
+    servers: list[Acceptor] = []
     try:
         for sock in sockets:
             if prepare is not None:

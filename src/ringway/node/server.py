@@ -25,6 +25,7 @@ from ringway.member.sealed_engine import SealedEngine
 from ringway.member.sent_moves import SentMoves
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
+from ringway.net.tls.server import PortTls
 from ringway.node.clients import NodeClients
 from ringway.node.config.http_api import HttpApiConfig
 from ringway.node.config.node import NodeConfig
@@ -107,8 +108,8 @@ class ChannelNode:
             Revocations(token.revocations_max),
         )
         self.config = config
-        self.name = name
-        self.incarnation = incarnation
+        self.tls = PortTls(config, "node", wall) if config.tls_cert else None
+        self.name, self.incarnation = name, incarnation
         self.stats = environment.stats
         self.tickets = RedeemedTickets(clock)
         self.sent = SentMoves(clock)
@@ -225,7 +226,7 @@ class ChannelNode:
         await self._member.watch()
         await self._clients.exchange.start()  # before the first client comes with a token that is revoked
         try:
-            self._server = await listen(config, self._clients.handshakes, self._answer_request)
+            self._server = await listen(config, self._clients.handshakes, self._answer_request, self.tls)
         except OSError as error:
             raise ConfigError(
                 f"the node cannot listen on {config.host}:{config.port} ({error.strerror or error}); "
@@ -234,7 +235,8 @@ class ChannelNode:
         if all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets):
             self._check.set_on_loopback()
         watch_peers_of(self._server.sockets, config.tcp_keepalive_s)
-        url = config.url or f"ws://{reachable(config.host)}:{self.port}{config.path}"
+        scheme = "wss" if self.tls is not None else "ws"
+        url = config.url or f"{scheme}://{reachable(config.host)}:{self.port}{config.path}"
         self._member.reporter.set_urls(url=url, public_url=config.public_url)
         await self._clients.start()
         await self._survey.start()

@@ -38,7 +38,7 @@ class RequestHead:
     """One request head. Header names are in lower case; values are Latin-1 text, as on the wire.
 
     If the target named the server, `headers` hold that name as `host` (RFC 9112, 3.2.2). `source` is the origin of the
-    connection by its PROXY header; None without such a header.
+    connection by its PROXY header and its TLS; None without both.
     """
 
     __slots__ = ("headers", "keep_alive", "method", "path", "query", "source", "version")
@@ -67,7 +67,7 @@ class HeadReader:
 
     `problem` says why the bytes after the returned heads cannot be trusted: answer it and close the connection.
     `rest` holds the bytes that followed the head of a WebSocket handshake: they are not HTTP. With `proxied`, a PROXY
-    header comes before the first head.
+    header comes before the first head. `source` is the origin of a connection whose PROXY header was read before.
     """
 
     __slots__ = (
@@ -76,10 +76,15 @@ class HeadReader:
     )  # fmt: skip
 
     def __init__(
-        self, head_bytes_max: int = HEAD_BYTES_MAX, headers_max: int = HEADERS_MAX, *, proxied: bool = False
+        self,
+        head_bytes_max: int = HEAD_BYTES_MAX,
+        headers_max: int = HEADERS_MAX,
+        *,
+        proxied: bool = False,
+        source: Source | None = None,
     ) -> None:
         self._proxy = ProxyHeaderReader(head_bytes_max) if proxied else None
-        self._source: Source | None = None
+        self._source = source
         self._parser = httptools.HttpRequestParser(self)
         self._bytes_max = head_bytes_max
         self._headers_max = headers_max
@@ -146,7 +151,8 @@ class HeadReader:
     def _refuse(self, error: httptools.HttpParserError, data: bytes) -> None:
         if self.problem is not None:  # found and raised in a callback
             return
-        if data.startswith((b"PROXY ", SIGNATURE)) and not self.served and self._source is None:
+        carried = self._source is not None and self._source.carried
+        if data.startswith((b"PROXY ", SIGNATURE)) and not self.served and not carried:
             self.problem = UpgradeError(
                 400,
                 "a PROXY header came from an address that none is taken from; "

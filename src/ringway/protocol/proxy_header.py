@@ -27,11 +27,15 @@ _SSL_CLIENT = 0x01
 
 
 class Source(NamedTuple):
-    """The origin of a connection. `ip` is empty if the connection is the balancer's own, or its origin is unknown."""
+    """The origin of a connection. `ip` is empty if the socket's peer is the origin: there was no PROXY header, the
+    connection is the balancer's own, or its origin is unknown.
+    """
 
     ip: str = ""
     port: int = 0
-    tls: bool = False  # the client spoke TLS with the balancer
+    tls: bool = False  # the client spoke TLS with the balancer, or with this server
+    carried: bool = True  # a trusted balancer carries the connection, by its PROXY header
+    subject: str = ""  # of the verified certificate that the client has shown this server (RFC 4514); empty: none
 
 
 class Peer(NamedTuple):
@@ -44,8 +48,8 @@ class Peer(NamedTuple):
 
 
 def peer_of(source: Source | None, peername: object) -> Peer:
-    """Return the peer of a connection: by the PROXY header, or without it by the socket's `peername`."""
-    carried = source is not None
+    """Return the peer of a connection: by its `source`, or where that names no address by the socket's `peername`."""
+    carried = source is not None and source.carried
     scheme = "https" if source is not None and source.tls else "http"
     if source is not None and source.ip:
         return Peer(source.ip, source.port, scheme, carried)

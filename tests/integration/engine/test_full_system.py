@@ -13,10 +13,10 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 import ringway
-from integration.engine.certificate import Authority
 from integration.nats_kit import operator
 from ringway.errors import CommandError
 from ringway.testing.contract.world import until
+from support.authority import Authority
 from support.nats_server import NatsServer
 from support.system import System, running_system
 

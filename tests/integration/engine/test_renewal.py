@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from integration.engine.certificate import Authority
 from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineAway
 from ringway.ports import Engine, Retention
 from ringway.testing.contract.world import until
 from ringway.types import Channel
+from support.authority import Authority
 from support.log_capture import capture_logs
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer

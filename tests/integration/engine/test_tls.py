@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from integration.engine.certificate import Authority
 from ringway.app.engine import EngineConfig, open_engine
 from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
@@ -17,6 +16,7 @@ from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitabl
 from ringway.ports import Engine
 from ringway.testing.contract.world import until
 from ringway.types import Channel
+from support.authority import Authority
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer
 from support.system import free_port

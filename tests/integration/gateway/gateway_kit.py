@@ -6,6 +6,7 @@ import json
 import os
 import random
 import socket
+import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -86,9 +87,17 @@ class Rig:
     def url(self, path: str = "/", scheme: str = "ws") -> str:
         return f"{scheme}://127.0.0.1:{self.gateway.port}{path}"
 
-    async def dial(self, source: str = "127.0.0.1") -> "Raw":
-        """Open a raw connection from the address `source`, which `stop` closes."""
-        raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port, local_addr=(source, 0)))
+    async def dial(self, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None, name: str = "") -> "Raw":
+        """Open a raw connection from the address `source`, which `stop` closes; with `tls`, to the server `name`."""
+        raw = Raw(
+            *await asyncio.open_connection(
+                "127.0.0.1",
+                self.gateway.port,
+                local_addr=(source, 0),
+                ssl=tls,
+                server_hostname=(name or "localhost") if tls else None,
+            )
+        )
         self._dialled.append(raw)
         return raw
 

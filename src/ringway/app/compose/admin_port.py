@@ -48,10 +48,10 @@ def close_admin(server: AdminServer | None) -> list[Step]:
 
 
 def health_of(
-    name: str, role: Role, engine: Engine | None, problem: str, warning: str = "", failing: str = ""
+    name: str, role: Role, engine: Engine | None, problem: str, warning: str = "", failing: str = "", *warnings: str
 ) -> Health:
-    """Return the health of the process: `problem` is the reason why it is not ready, `warning` names other faults, and
-    `failing` parts that do not work: with them it is degraded.
+    """Return the health of the process: `problem` is the reason why it is not ready, `warning` and `warnings` name
+    other faults, and `failing` parts that do not work: with them it is degraded.
 
     A process without its engine stays ready: otherwise all processes would leave at once.
     """
@@ -63,7 +63,7 @@ def health_of(
         engine="none" if engine is None else "up" if engine.up else "away",
         ready=not problem,
         degraded=bool(wrong or failing),
-        problems=tuple(filter(None, (problem, wrong, failing, warning))),
+        problems=tuple(filter(None, (problem, wrong, failing, warning, *warnings))),
     )
 
 

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,6 +37,7 @@ from ringway.app.metric import (
 )
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
+from ringway.app.tls_watch import TlsWatch
 from ringway.balancer.balancer import Balancer
 from ringway.collect.poller import Poller
 from ringway.collect.sources import read_probes
@@ -61,6 +64,13 @@ from ringway.types import Incarnation, Issuer, NodeName, Role
 from ringway.version import VERSION
 
 
+class TroubleTellers(NamedTuple):
+    """Parts that know what an operator must repair."""
+
+    isolation: Isolation
+    certificates: TlsWatch
+
+
 async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], None] = lambda: None) -> int:
     """Run a gateway until it is stopped; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
@@ -68,8 +78,7 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
     alone = not config.engine.url
     if alone:
         config = msgspec.structs.replace(config, engine=settings_alone(config.engine))
-    rng, incarnation = Random(), new_incarnation()
-    secrets = SecretWatch(config.engine)
+    rng, incarnation, secrets = Random(), new_incarnation(), SecretWatch(config.engine)
     keyring = secrets.keyring
     groups = make_groups(config, Issuer(incarnation))
     probes = read_probes(config.load.collect)
@@ -96,13 +105,13 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
         )
         await reporter.start()
         on_started()  # all settings are found good, and all ports listen
-        isolation = Isolation(name, directory.feed)
+        told = _make_tellers(name, directory, gateway, admin, backends)
         measuring, balancing = Job("collectors", poller.run()), Job("balancer", balancer.run())
         jobs = [
             measuring,
             balancing,
             Job("name", free_name_later(engine, name, incarnation)),
-            *_telling_jobs(name, directory, isolation, engine, rng),
+            *_telling_jobs(name, directory, told, engine, rng),
             Job("secrets", secrets.run()),
             *backends.jobs(),
             Job("watch", watch([*gateway.tasks, *reporter.tasks, *backends.sources.tasks])),
@@ -113,7 +122,7 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
                 read_refusals(engine.refusals),
                 *_component_sources(gateway, backends, balancer, directory, poller, keyring),
             ]
-            asked = _admin_of(name, engine, alone, directory, isolation, backends, balancer, control, Metrics(sources))
+            asked = _admin_of(name, engine, alone, directory, told, backends, balancer, control, Metrics(sources))
             jobs.append(serve_admin(admin, asked, config.admin))
             jobs += [Job("note for commands", be_noted(introduction.url, admin.url))] if alone else []
         steps = [
@@ -130,7 +139,8 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
             *close_admin(admin),
         ]
         deadline_s = config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S
-        return await run_until_stopped(jobs, steps, deadline_s=deadline_s, on_hangup=lambda: backends.reread(secrets))
+        on_hangup = partial(backends.reread, secrets, told.certificates)
+        return await run_until_stopped(jobs, steps, deadline_s=deadline_s, on_hangup=on_hangup)
 
 
 def _make_control(
@@ -150,12 +160,28 @@ def _make_directory(keyring: Keyring, incarnation: Incarnation, groups: Groups) 
     return Directory(Issuer(incarnation), reader, wire=wire, groups=groups)
 
 
+def _make_tellers(
+    name: NodeName, directory: Directory, gateway: Gateway, admin: AdminServer | None, backends: GatewayBackends
+) -> TroubleTellers:
+    """Return the parts that know what an operator must repair."""
+    ports = [gateway.tls, admin.tls if admin else None, backends.registration_tls]
+    return TroubleTellers(Isolation(name, directory.feed), TlsWatch(ports))
+
+
 def _telling_jobs(
-    name: NodeName, directory: Directory, isolation: Isolation, engine: SealedEngine, rng: Random
+    name: NodeName,
+    directory: Directory,
+    told: TroubleTellers,
+    engine: SealedEngine,
+    rng: Random,
 ) -> list[Job]:
-    """Return the jobs that report to operators and nodes why clients cannot be placed."""
+    """Return the jobs that report to operators and nodes why clients cannot be placed, or soon cannot come."""
     notices = DoubtNotices(name, directory.groups, engine.bus, rng)
-    return [Job("isolation", isolation.run()), Job("doubt notices", notices.run())]
+    return [
+        Job("isolation", told.isolation.run()),
+        Job("certificates", told.certificates.run()),
+        Job("doubt notices", notices.run()),
+    ]
 
 
 def _make_balancer(config: Config, name: NodeName, directory: Directory, engine: SealedEngine) -> Balancer:
@@ -227,7 +253,7 @@ def _admin_of(
     engine: Engine,
     alone: bool,
     directory: Directory,
-    isolation: Isolation,
+    told: TroubleTellers,
     backends: GatewayBackends,
     balancer: Balancer,
     control: GatewayControl,
@@ -236,7 +262,14 @@ def _admin_of(
     """Return the service of the admin port. A gateway that is `alone` reports no engine."""
     reached = None if alone else engine
     return Admin(
-        lambda: health_of(name, Role.GATEWAY, reached, isolation.problem() or backends.why_none(), balancer.hindrance),
+        lambda: health_of(
+            name,
+            Role.GATEWAY,
+            reached,
+            told.isolation.problem() or backends.why_none(),
+            balancer.hindrance,
+            told.certificates.problem(),
+        ),
         lambda: describe(
             directory.feed.live.values(), {name: control.problems()}, control.strangers(), control.pauses()
         ),
@@ -250,7 +283,8 @@ def _introduction(
     config: Config, name: NodeName, incarnation: Incarnation, port: int, admin: AdminServer | None
 ) -> Report:
     """Return the part of a gateway's reports that never changes."""
-    url = f"http://{reachable(config.gateway.host)}:{port}"
+    scheme = "https" if config.gateway.tls_cert else "http"
+    url = f"{scheme}://{reachable(config.gateway.host)}:{port}"
     return Report(
         name=name,
         incarnation=incarnation,

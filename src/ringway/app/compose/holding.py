@@ -14,6 +14,7 @@ from ringway.app.config import Config
 from ringway.app.engine import read_hash_secret
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.shutdown import Job
+from ringway.app.tls_watch import TlsWatch
 from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.core.group import why_none_of
 from ringway.core.load import NodeLoad
@@ -31,6 +32,7 @@ from ringway.gateway.placement.placer import Place
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.server import Gateway
 from ringway.member.revocation_exchange import RevocationExchange
+from ringway.net.tls.server import PortTls
 from ringway.ports import Engine
 from ringway.protocol.expected import ExpectedClient
 from ringway.protocol.ticket import TicketSigner
@@ -136,10 +138,17 @@ class GatewayBackends:
         reason = why_none_of(self._directory.groups)
         return "; ".join([reason, *self.holding.book.problems.values()]) if reason else ""
 
-    def reread(self, secrets: SecretWatch) -> None:
-        """On SIGHUP, have sources, keys of tokens and `secrets` read again; `secrets` logs it if nothing is read."""
-        if secrets.in_files or self._tokens.in_files or not self.sources.reads_again:
-            reread_on_hangup(secrets, self._tokens)
+    @property
+    def registration_tls(self) -> PortTls | None:
+        """The TLS of the registration port; None without."""
+        return self._registration.tls if self._registration is not None else None
+
+    def reread(self, secrets: SecretWatch, certificates: TlsWatch) -> None:
+        """On SIGHUP, have sources, keys of tokens, `certificates` and `secrets` read again; `secrets` logs it if
+        nothing is read."""
+        others = self._tokens, certificates
+        if secrets.in_files or any(other.in_files for other in others) or not self.sources.reads_again:
+            reread_on_hangup(secrets, *others)
         self.sources.on_hangup()
 
     def jobs(self) -> list[Job]:

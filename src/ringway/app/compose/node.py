@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from ringway.admin.api import Admin
@@ -24,6 +25,7 @@ from ringway.app.rpc_functions import load_rpc_offer
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.server_api_metric import read_server_api
 from ringway.app.shutdown import Job, Step, Stop, run_until_stopped, watch
+from ringway.app.tls_watch import TlsWatch
 from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.net import configure
 from ringway.node.server import ChannelNode
@@ -69,12 +71,14 @@ async def run_node(config: Config, log: LogWriter, hosted: Hosted | None = None)
             node.set_admin_url(admin.url)
         await node.start()
         isolation = Isolation(name, node.feed)
+        certificates = TlsWatch([node.tls, admin.tls if admin else None, api.tls if api else None])
         jobs = [
             Job("watch", watch(node.tasks)),
             Job("isolation", isolation.run()),
             Job("name", free_name_later(engine, name, incarnation)),
             Job("secrets", secrets.run()),
             Job("keys of tokens", tokens.run()),
+            Job("certificates", certificates.run()),
             *serve_http_api(api, node, config.http_api),
             *serve_outbox(outbox),
         ]
@@ -93,6 +97,7 @@ async def run_node(config: Config, log: LogWriter, hosted: Hosted | None = None)
                     "draining" if node.state is NodeState.DRAINING else isolation.problem(),
                     node.problems(),
                     str(outbox.problems) if outbox else "",
+                    certificates.problem(),
                 ),
                 lambda: describe([node.report(), *node.feed.live.values()], strangers=node.feed.strangers.rows()),
                 Metrics(sources),
@@ -110,7 +115,7 @@ async def run_node(config: Config, log: LogWriter, hosted: Hosted | None = None)
             hosted.on_started(node, node.local_server(config.http_api))
         return await run_until_stopped(
             jobs, steps, deadline_s=_deadline_s(config), drain=node.drain, stop=hosted.stop if hosted else None,
-            on_hangup=lambda: reread_on_hangup(secrets, tokens), owns_process=hosted is None,
+            on_hangup=partial(reread_on_hangup, secrets, tokens, certificates), owns_process=hosted is None,
         )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from ringway.engine.nats.line_reader import LineReader
 from ringway.engine.nats.login import login_options
 from ringway.engine.nats.server_pool import NatsAddress
 from ringway.engine.nats.url import NatsUrl
-from ringway.engine.tls import TlsFiles
 from ringway.net import connector
+from ringway.net.tls.client import TlsFiles
 from ringway.protocol.address import server_hostname
 from ringway.version import VERSION
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ringway.engine.tls import TlsFiles
 from ringway.engine.url import check_options, decoded, read_address, split_url
 from ringway.errors import ConfigError
+from ringway.net.tls.client import TlsFiles
 from ringway.protocol.address import show_host_port
 
 PORT = 4222

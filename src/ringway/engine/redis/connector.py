@@ -8,9 +8,10 @@ import hiredis
 
 from ringway.engine.redis.command_connection import CommandConnection, pack
 from ringway.engine.redis.url import NO_LOGIN, Address, Login, show
-from ringway.engine.tls import TlsFiles, tls_error
+from ringway.engine.tls import tls_error
 from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 from ringway.net import connector
+from ringway.net.tls.client import TlsFiles
 
 CONNECT_S = 2.0
 """The deadline of an attempt to connect."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ringway.engine.password import read_password
-from ringway.engine.tls import TlsFiles
 from ringway.engine.url import UrlParts, check_options, decoded, read_address, split_url
 from ringway.errors import ConfigError
+from ringway.net.tls.client import TlsFiles
 from ringway.protocol.address import show_host_port
 
 Address = tuple[str, int]

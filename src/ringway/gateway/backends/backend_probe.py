@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 
+from ringway.gateway.proxy.upstream_tls import UpstreamTls
 from ringway.net import connector
 from ringway.net.http_get import AnswerNotHttp, open_get, read_status
 from ringway.protocol.backend import Backend
@@ -14,9 +15,9 @@ _STATUS_BYTES_MAX = 4096
 class BackendProbe:
     """Probes backends, each within `timeout_s`."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, tls: UpstreamTls) -> None:
         self._timeout_s = timeout_s
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
 
     async def check(self, backend: Backend) -> tuple[str, str]:
         """Check `backend` once; return the problem in public words, and the details. Empty: it passed."""
@@ -33,7 +34,7 @@ class BackendProbe:
 
     async def _probe(self, backend: Backend) -> str:
         address = backend.address
-        tls = self._tls_context() if address.tls else None
+        tls = self._tls.context() if address.tls else None
         within_s = self._timeout_s
         if not backend.check:
             _, writer = await connector().streams(
@@ -59,8 +60,3 @@ class BackendProbe:
             except AnswerNotHttp:
                 return "the answer to the check is not HTTP"
         return "" if 200 <= status < 300 else f"the check answered {status}"
-
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls

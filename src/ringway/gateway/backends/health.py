@@ -20,6 +20,7 @@ from ringway.core.route import GroupRoute
 from ringway.core.route_spec import setting_of_group
 from ringway.gateway.backends.backend_probe import BackendProbe
 from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.proxy.upstream_tls import UpstreamTls
 from ringway.logger import get_logger
 from ringway.protocol.backend import Backend
 from ringway.protocol.group import DEFAULT
@@ -104,7 +105,7 @@ class HealthChecks:
         self._down: set[NodeName] = set()  # backends that went down since their results were applied last
         self._panic: set[str] = set()  # groups in which nearly all backends fail, so that all are used
         self._nobody: set[str] = set()  # groups in which no backend passes, if that counts
-        self._probe = BackendProbe(config.health_timeout_s)
+        self._probe = BackendProbe(config.health_timeout_s, UpstreamTls(config))
 
     @property
     def failing(self) -> Mapping[NodeName, str]:

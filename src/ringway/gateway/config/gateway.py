@@ -294,7 +294,9 @@ class GatewayConfig(GatewayAuthConfig, frozen=True, kw_only=True, forbid_unknown
     def __post_init__(self) -> None:
         """Raise `ConfigError` if a list or URL has no meaning, or two settings contradict each other."""
         ports = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-        problems = [*self.list_problems(), *self.auth_problems(), *self.http_problems()]
+        problems = [
+            *self.list_problems(), *self.auth_problems(), *self.http_problems(), *self.upstream_problems(),
+        ]  # fmt: skip
         problems += url_problems("public_url", self.public_url, ports, "write https://host:port")
         if self.slot_hold_s >= self.handshake_deadline_s:
             problems.append(

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.net.http_port import HttpPortConfig
+from ringway.gateway.config.upstream import GatewayUpstreamConfig
 
 
-class GatewayListenerConfig(HttpPortConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GatewayListenerConfig(GatewayUpstreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings that open a gateway's port; a part of `GatewayConfig`."""
 
     host: Annotated[

@@ -79,7 +79,7 @@ def encode_fields(
     """
     lines = request_lines(
         head.headers, routed.client, trust_peer=routed.trust_peer, user_header=user_header,
-        user=show_user(user) if user else "",
+        user=show_user(user) if user else "", subject=head.source.subject if head.source is not None else "",
     )  # fmt: skip
     if length == CHUNKED:
         lines += "Transfer-Encoding: chunked\r\n"

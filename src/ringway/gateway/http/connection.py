@@ -6,7 +6,9 @@ from typing import cast
 from ringway.errors import UpgradeError
 from ringway.gateway.http.connections import HttpConnections
 from ringway.gateway.http.router import Router
+from ringway.net.tls.listening import with_subject
 from ringway.protocol.head import HeadReader, RequestHead
+from ringway.protocol.proxy_header import Source
 from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import wants_upgrade
 
@@ -21,11 +23,12 @@ class HttpConnection(asyncio.Protocol):
     connection's beginning; empty lines before a head do not belong to it, and do not extend it.
     """
 
-    __slots__ = ("_connections", "_full", "_reader", "_router", "_waiting", "deadline", "transport")
+    __slots__ = ("_connections", "_full", "_reader", "_router", "_source", "_waiting", "deadline", "transport")
 
     transport: asyncio.Transport
 
-    def __init__(self, router: Router, connections: HttpConnections) -> None:
+    def __init__(self, router: Router, connections: HttpConnections, source: Source | None = None) -> None:
+        self._source = source  # of a connection with TLS
         self._router = router
         self._connections = connections
         self._reader: HeadReader | None = None
@@ -36,7 +39,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast(asyncio.Transport, transport)
-        self._reader = self._router.make_reader(transport)
+        self._reader = self._router.make_reader(transport, with_subject(self._source, transport))
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

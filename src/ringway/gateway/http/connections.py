@@ -87,6 +87,11 @@ class HttpConnections:
         connection.deadline = now + self._config.head_deadline_s
         stats.heads_pending = len(self._pending)
 
+    def arrivals_max(self) -> int:
+        """Return how many sockets may be in a TLS handshake, beside the connections that there are."""
+        staying = self._carried.files + len(self._pending) + len(self.lingering)
+        return self._files.pending_max(staying, self._config.heads_pending_max)
+
     def remove(self, connection: PublicConnection) -> None:
         """Forget a connection that does not speak HTTP any more. Idempotent."""
         self._pending.remove(connection)

@@ -13,6 +13,7 @@ from ringway.gateway.exchange.exchanges import Exchanges
 from ringway.gateway.http.connection import REQUESTS_PER_TURN
 from ringway.gateway.http.connections import HttpConnections
 from ringway.gateway.http.router import Router
+from ringway.net.tls.listening import with_subject
 from ringway.protocol.head import RequestHead
 from ringway.protocol.message_body import MessageBody, body_of
 from ringway.protocol.message_head import END, check_partial, read_request_head, refuse_body
@@ -35,12 +36,14 @@ class FrontConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, router: Router, connections: HttpConnections, exchanges: Exchanges) -> None:
+    def __init__(
+        self, router: Router, connections: HttpConnections, exchanges: Exchanges, source: Source | None = None
+    ) -> None:
         self._router = router
         self._connections = connections
         self._exchanges = exchanges
         self._proxy: ProxyHeaderReader | None = None
-        self._source: Source | None = None
+        self._source = source  # known from the beginning with TLS
         self._data = b""  # what came and is not read yet
         self._seen = 0  # bytes of it that begin no whole head
         self._head: RequestHead | None = None  # of the request being answered
@@ -55,7 +58,10 @@ class FrontConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast(asyncio.Transport, transport)
-        self._proxy = self._router.make_proxy_reader(transport)
+        if self._source is None:
+            self._proxy = self._router.make_proxy_reader(transport)
+        else:  # the PROXY header has come before TLS
+            self._source = with_subject(self._source, transport)
         self._is_owned = True
         self._connections.add(self)
 

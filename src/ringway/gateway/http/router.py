@@ -15,7 +15,7 @@ from ringway.gateway.stats import GatewayStats
 from ringway.protocol.forwarded import is_trusted, read_networks
 from ringway.protocol.head import ALLOWED, HeadReader, RequestHead
 from ringway.protocol.host import host_at, host_known, is_loopback, read_hosts, unknown_host
-from ringway.protocol.proxy_header import ProxyHeaderReader, peer_of
+from ringway.protocol.proxy_header import ProxyHeaderReader, Source, peer_of
 from ringway.protocol.response import error_body, response
 from ringway.protocol.upgrade import value_of
 
@@ -63,10 +63,14 @@ class Router:
         """Record the addresses of the port. If all are loopback, hosts are checked (`check_host`)."""
         self._on_loopback = all(map(is_loopback, addresses))
 
-    def make_reader(self, transport: asyncio.BaseTransport) -> HeadReader:
-        """Return a reader of the heads of a new connection, and of the PROXY header before them if it is expected."""
+    def make_reader(self, transport: asyncio.BaseTransport, source: Source | None = None) -> HeadReader:
+        """Return a reader of the heads of a new connection, and of the PROXY header before them if it is expected.
+
+        With TLS, that header has come before TLS, and `source` is known.
+        """
         config = self._config
-        return HeadReader(config.head_bytes_max, config.headers_max, proxied=self._is_proxied(transport))
+        proxied = source is None and self._is_proxied(transport)
+        return HeadReader(config.head_bytes_max, config.headers_max, proxied=proxied, source=source)
 
     def make_proxy_reader(self, transport: asyncio.BaseTransport) -> ProxyHeaderReader | None:
         """Return a reader of the PROXY header before the first head of a new connection; None if none is expected."""

@@ -53,7 +53,7 @@ class Affinity:
         host = who.host
         if split_host(host) is None:  # HTTP/1.0 needs no Host
             own = client.get_extra_info("sockname")
-            host = authority(own[0], own[1], 80)
+            host = authority(own[0], own[1], 443 if who.scheme == "https" else 80)
         return f"{'wss' if who.scheme == 'https' else 'ws'}://{host}"
 
     def host(self, client: asyncio.BaseTransport, head: RequestHead) -> str:

@@ -7,8 +7,9 @@ from ringway.core.load import NodeLoad
 from ringway.errors import ConfigError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.proxy.upstream import Answer, AnswerLimits, Unreachable, request_upgrade
+from ringway.gateway.proxy.upstream_tls import UpstreamTls
 from ringway.net.liveness import watch_peer
-from ringway.protocol.server_address import ServerAddress, read_address
+from ringway.protocol.server_address import ServerAddress
 
 ADDRESSES_MAX = 4096
 """The number of cached addresses: nodes come and go, with new ports each time. Above the bound the cache is cleared."""
@@ -27,7 +28,7 @@ class NodeAddresses:
         )
         self._tcp_keepalive_s = config.tcp_keepalive_s
         self._addresses: dict[str, ServerAddress] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._tls = UpstreamTls(config)
 
     def address_of(self, node: NodeLoad) -> ServerAddress:
         """Return the address of `node`; raise `Unreachable` if its reported URL has no valid address."""
@@ -35,13 +36,17 @@ class NodeAddresses:
         address = self._addresses.get(url)
         if address is None:
             try:
-                address = read_address(url)
+                address = self._tls.read_address(url)
             except ConfigError as error:
                 raise Unreachable(502, f"the node {node.name} reports a URL that cannot be used") from error
             if len(self._addresses) >= ADDRESSES_MAX:
                 self._addresses.clear()
             self._addresses[url] = address
         return address
+
+    def read_url(self, url: str) -> ServerAddress:
+        """Return the address in a node's `url`; raise `ConfigError` if it is wrong."""
+        return self._tls.read_address(url)
 
     def path_of(self, node: NodeLoad) -> str:
         """Return the path in the URL that `node` reports; raise `Unreachable` if its reported URL has no valid
@@ -66,8 +71,5 @@ class NodeAddresses:
         answer.transport.abort()
 
     def tls_context(self) -> ssl.SSLContext:
-        """Return the settings of TLS to nodes."""
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
-        return self._tls
+        """Return the context of the next connection to a node or backend."""
+        return self._tls.context()

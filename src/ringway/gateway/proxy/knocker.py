@@ -12,7 +12,6 @@ from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.knock import KNOCK, NONCE_BYTES, KnockProver, knock_goodbye, knock_request
-from ringway.protocol.server_address import read_address
 from ringway.protocol.upgrade import Upgrade, check_response, value_of
 
 LINGER_S = 1.0
@@ -33,7 +32,7 @@ class Knocker:
     async def knock(self, knock: Knock, within_s: float) -> KnockVerdict:
         """Knock once; the answer must come in `within_s`."""
         try:
-            address = read_address(knock.url)
+            address = self._addresses.read_url(knock.url)
         except ConfigError as error:
             return judge_nonsense(str(error))
         nonce, key = os.urandom(NONCE_BYTES), base64.b64encode(os.urandom(16)).decode()

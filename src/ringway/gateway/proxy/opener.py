@@ -220,7 +220,8 @@ class Opener:
             elif not isinstance(error, Refusal):  # a quick refusal does not show a quick node
                 response.failed(now)
             if isinstance(error, UpgradeError):
-                _log.info("a node did not open a websocket", node=place.node.name, error=str(error))
+                detail = {"why": str(error.__cause__)} if error.__cause__ is not None else {}
+                _log.info("a node did not open a websocket", node=place.node.name, error=str(error), **detail)
             raise
         finally:
             response.opening -= 1

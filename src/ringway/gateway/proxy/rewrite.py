@@ -27,6 +27,9 @@ _HOP_BY_HOP = frozenset(
     }
 )
 
+SUBJECT_HEADER = "Ringway-Client-Subject"
+"""The header with the subject of the certificate that a client has shown, and that the gateway has verified."""
+
 USER_HEADER = "Ringway-User"
 """The usual header with the user of a token that the gateway has verified."""
 
@@ -36,7 +39,13 @@ _NAME = re.compile(r"[a-z0-9-]+")
 
 
 def upgrade_headers(
-    headers: Headers, client: ForwardedClient, *, trust_peer: bool, user_header: str = USER_HEADER, user: str = ""
+    headers: Headers,
+    client: ForwardedClient,
+    *,
+    trust_peer: bool,
+    user_header: str = USER_HEADER,
+    user: str = "",
+    subject: str = "",
 ) -> tuple[bytes, bytes]:
     """Return the lines of the request to a node for the client's WebSocket; separately, the lines that offer
     extensions.
@@ -44,25 +53,36 @@ def upgrade_headers(
     Host is left out: it is written for each node. All other end-to-end headers pass unchanged. Forwarding headers,
     which a client could forge, are replaced by known facts; `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` of a
     trusted proxy pass. `user_header` tells the verified `user`, already encoded; a client's own such header is dropped.
+    `subject` is that of the client's verified certificate, in ASCII.
     """
     fields = _to_server(headers, trust_peer=trust_peer, user_header=user_header)
     lines = [line for name, line in fields if name != _EXTENSIONS]
     lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
     if user:
         lines.append(f"{user_header}: {user}\r\n")
+    if subject:
+        lines.append(f"{SUBJECT_HEADER}: {subject}\r\n")
     lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
     offers = [line for name, line in fields if name == _EXTENSIONS]
     return "".join(lines).encode("latin-1"), "".join(offers).encode("latin-1")
 
 
 def request_lines(
-    headers: Headers, client: ForwardedClient, *, trust_peer: bool, user_header: str = USER_HEADER, user: str = ""
+    headers: Headers,
+    client: ForwardedClient,
+    *,
+    trust_peer: bool,
+    user_header: str = USER_HEADER,
+    user: str = "",
+    subject: str = "",
 ) -> str:
     """Return the lines of a plain request to a backend, as `upgrade_headers` does, without its Host and its length."""
     lines = [line for _, line in _to_server(headers, trust_peer=trust_peer, user_header=user_header)]
     lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
     if user:
         lines.append(f"{user_header}: {user}\r\n")
+    if subject:
+        lines.append(f"{SUBJECT_HEADER}: {subject}\r\n")
     lines.append(_VIA)
     return "".join(lines)
 
@@ -103,7 +123,11 @@ _VIA = "Via: 1.1 ringway\r\n"
 
 _OF_A_NODE = frozenset({REFUSED})
 
-_REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", KNOCK, MOVED, PROOF})
+_REPLACED = frozenset(
+    {
+        "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", SUBJECT_HEADER.lower(), KNOCK, MOVED, PROOF,
+    }
+)  # fmt: skip
 
 _OF_A_101 = frozenset({REFUSED, "sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
 

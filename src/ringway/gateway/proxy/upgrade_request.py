@@ -150,6 +150,7 @@ def read_request(
         trust_peer=is_trusted(peer.ip, affinity.trusted),
         user_header=user_header,
         user=show_user(user) if user else "",
+        subject=head.source.subject if head.source is not None else "",
     )
     return UpgradeRequest(
         handshake=handshake,

@@ -176,7 +176,9 @@ async def request_upgrade(
         raise Unreachable(504, f"the node did not accept a connection within {limits.connect_deadline_s:g} s") from None
     except socket.gaierror as error:
         raise Unreachable(502, "the name of the node cannot be looked up") from error
-    except (OSError, ssl.SSLError) as error:
+    except ssl.SSLError as error:
+        raise Unreachable(502, "the node cannot be reached by TLS, or its certificate is not accepted") from error
+    except OSError as error:
         raise Unreachable(502, "the node does not accept connections") from error
     try:
         transport.write(request)

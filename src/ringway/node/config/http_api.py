@@ -5,9 +5,11 @@ from typing import Annotated
 import msgspec
 
 from ringway.api.limits import ConnectionsMax, RequestDeadline, TcpKeepalive, check_host
+from ringway.errors import refuse
+from ringway.net.tls.config import TlsPortConfig
 
 
-class HttpApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HttpApiConfig(TlsPortConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of the server API, by which backends publish, ask and cut users off over HTTP."""
 
     port: Annotated[
@@ -84,5 +86,6 @@ class HttpApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tcp_keepalive_s: TcpKeepalive = 30
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for an empty host."""
+        """Raise `ConfigError` for an empty host, or for contradicting settings of TLS."""
         check_host(self.host)
+        refuse(self.tls_problems())

@@ -84,8 +84,8 @@ class EndingSocket(EndListener):
 
         If both were closed, the kernel would answer the client's next bytes with a reset, which destroys unread data.
         """
-        if self._transport is not None:
-            end_stream(self._transport.underlying_transport)
+        if self._transport is not None and not end_stream(self._transport.underlying_transport):
+            self._transport.underlying_transport.close()  # with TLS: it sends the closing alert, and awaits the answer
 
 
 def _reason(text: str) -> bytes:

@@ -20,7 +20,7 @@ from ringway.node.connection.flow import TURN_BYTES
 from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.protocol.forwarded import Network, is_trusted
 from ringway.protocol.head import HeadReader, RequestHead
-from ringway.protocol.proxy_header import Peer, peer_of
+from ringway.protocol.proxy_header import Peer, Source, peer_of
 from ringway.protocol.response import answer_to, node_refusal
 from ringway.protocol.upgrade import value_of
 
@@ -57,7 +57,7 @@ class Handshake(asyncio.BufferedProtocol):
     """One connection until its request is answered; `pending` counts it from its accept on."""
 
     __slots__ = (
-        "_answer_request", "_config", "_make_protocol", "_peer", "_pending", "_reader", "_timer", "_trusted",
+        "_answer_request", "_config", "_make_protocol", "_peer", "_pending", "_reader", "_source", "_timer", "_trusted",
         "transport",
     )  # fmt: skip
 
@@ -70,7 +70,9 @@ class Handshake(asyncio.BufferedProtocol):
         answer_request: AnswerRequest,
         make_protocol: MakeProtocol,
         trusted: tuple[Network, ...] = (),
+        source: Source | None = None,
     ) -> None:
+        self._source = source  # of a connection with TLS
         self._trusted = trusted
         self._config = config
         self._pending = pending
@@ -89,8 +91,8 @@ class Handshake(asyncio.BufferedProtocol):
             self._pending.refuse_for_room(self.transport)
             return
         config = self._config
-        proxied = trusted and config.proxy_protocol
-        self._reader = HeadReader(config.head_bytes_max, config.headers_max, proxied=proxied)
+        proxied = trusted and config.proxy_protocol and self._source is None  # with TLS, the header came before it
+        self._reader = HeadReader(config.head_bytes_max, config.headers_max, proxied=proxied, source=self._source)
         self._timer = asyncio.get_running_loop().call_later(self._config.handshake_deadline_s, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -11,7 +11,9 @@ from typing import Any, cast
 from picows import WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from ringway.framing import FramingProtocol
-from ringway.net import listening
+from ringway.net.listening import Listening
+from ringway.net.tls.listening import listen_for
+from ringway.net.tls.server import PortTls
 from ringway.net.unsent import bound_unsent
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
@@ -19,6 +21,7 @@ from ringway.node.connection.flow import TURN_BYTES
 from ringway.node.connection.handshake import AnswerRequest, Handshake
 from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.protocol.forwarded import read_networks
+from ringway.protocol.proxy_header import Source
 
 READ_BUFFER_BYTES = 2048
 """The initial read buffer, picows' minimum; it grows with long messages, and most clients send short ones."""
@@ -47,8 +50,10 @@ class _Protocol(FramingProtocol):
         super().connection_lost(exc)
 
 
-async def listen(config: NodeConfig, pending: PendingHandshakes, answer_request: AnswerRequest) -> listening.Listening:
-    """Listen on the node's port. Raise `OSError` if the port cannot be opened."""
+async def listen(
+    config: NodeConfig, pending: PendingHandshakes, answer_request: AnswerRequest, tls: PortTls | None = None
+) -> Listening:
+    """Listen on the node's port, with `tls` if it is given. Raise `OSError` if the port cannot be opened."""
 
     def make_protocol(answer: Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]) -> _Protocol:
         return _Protocol(
@@ -65,7 +70,17 @@ async def listen(config: NodeConfig, pending: PendingHandshakes, answer_request:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, config.receive_buffer_bytes)
         bound_unsent(sock, config.unsent_bytes_max)
 
-    def make_handshake() -> Handshake:
-        return Handshake(config, pending, answer_request, make_protocol, trusted)
+    def make_handshake(source: Source | None) -> Handshake:
+        return Handshake(config, pending, answer_request, make_protocol, trusted, source)
 
-    return await listening.listen(make_handshake, config.host, config.port, config.backlog, prepare)
+    return await listen_for(
+        tls,
+        make_handshake,
+        config.host,
+        config.port,
+        config.backlog,
+        prepare,
+        room=pending.arrivals_max,
+        trusted=trusted,
+        proxy_bytes_max=config.head_bytes_max if config.proxy_protocol else 0,
+    )

@@ -15,8 +15,8 @@ from typing import Protocol
 from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
 from ringway.net.lingering_close import LingeringCloses
+from ringway.net.turns import Turns
 from ringway.node.connection.latency import Latency
-from ringway.node.connection.turns import Turns
 from ringway.node.stats import NodeStats
 
 ANSWERS_MAX = 8
@@ -109,6 +109,10 @@ class PendingHandshakes:
             return False
         self._silent.add(handshake, address, self._clock())
         return True
+
+    def arrivals_max(self) -> int:
+        """Return how many sockets may be in a TLS handshake, beside the connections that there are."""
+        return self._files.pending_max(self._connections() + len(self.lingering) + len(self), self._silent_max)
 
     def make_room(self, newcomer: str) -> bool:
         """Close a silent socket for a socket of the address `newcomer`; return False if there was no silent socket."""

@@ -30,7 +30,7 @@ class HttpApiServer(ApiServer):
             tcp_keepalive_s=config.tcp_keepalive_s,
             body_bytes_max=config.body_bytes_max,
         )
-        super().__init__(config.host, config.port or 0, limits)
+        super().__init__(config.host, config.port or 0, limits, config)
         try:
             check_reach(config, on_loopback=self.on_loopback)
         except Exception:

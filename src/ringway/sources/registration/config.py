@@ -5,10 +5,12 @@ from typing import Annotated
 import msgspec
 
 from ringway.api.limits import ConnectionsMax, RequestDeadline, TcpKeepalive, check_host
+from ringway.errors import refuse
+from ringway.net.tls.config import TlsPortConfig
 from ringway.protocol.registration import TTL_MAX_S, TTL_MIN_S
 
 
-class RegistrationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RegistrationConfig(TlsPortConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of the registration port, where backends announce themselves to a gateway."""
 
     port: Annotated[
@@ -50,5 +52,6 @@ class RegistrationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     tcp_keepalive_s: TcpKeepalive = 30
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for an empty host."""
+        """Raise `ConfigError` for an empty host, or for contradicting settings of TLS."""
         check_host(self.host)
+        refuse(self.tls_problems())

@@ -26,7 +26,7 @@ class RegistrationServer(ApiServer):
             tcp_keepalive_s=config.tcp_keepalive_s,
             body_bytes_max=BODY_BYTES_MAX,
         )
-        super().__init__(config.host, config.port or 0, limits)
+        super().__init__(config.host, config.port or 0, limits, config)
         if self._tokens is None and not self.on_loopback:
             self.unbind()
             raise _unguarded(config)

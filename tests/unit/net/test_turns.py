@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ringway.node.connection.turns import Turns
+from ringway.net.turns import Turns
 
 
 async def test_what_is_more_than_a_turn_does_waits_for_the_next_ones_in_order() -> None:
