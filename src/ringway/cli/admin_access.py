@@ -12,13 +12,14 @@ from ringway.core.report_reader import MemberLeaves
 from ringway.errors import ConfigError, EngineAway, NoAnswer, ProtocolError, RingwayError
 from ringway.member.feed import Feed
 from ringway.net.http_get import HttpAnswer, HttpAnswerError, ask_api, why_unanswered
+from ringway.net.tls.client import make_context
 from ringway.protocol.address import read_url
 from ringway.protocol.admin_call import AdminCall, decode_answers, decode_refusal, encode
 from ringway.protocol.decoding import reader
 from ringway.protocol.report import Report
 from ringway.tasks import Tasks
 
-PORTS = {"http": 80}
+PORTS = {"http": 80, "https": 443}
 
 ANSWER_BYTES_MAX = 64_000_000
 """The size of the reports of 10,000 members."""
@@ -37,15 +38,21 @@ _read_reports = reader(msgspec.json.Decoder(list[Report]).decode, "the reports o
 
 
 class AdminCalls:
-    """Calls to members through the admin port at `url` (`ports.Calls`), with a `token` if there is one."""
+    """Calls to members through the admin port at `url` (`ports.Calls`), with a `token` if there is one.
 
-    def __init__(self, url: str, token: str = "") -> None:
+    `ca_file` has the authorities of an https port; empty: those of the system.
+    """
+
+    def __init__(self, url: str, token: str = "", ca_file: str = "") -> None:
         self._url = url
         self._headers = (("Authorization", f"Bearer {token}"),) if token else ()
         try:
             self._parts = read_url(url, PORTS, "write http://host:port")
         except ConfigError as error:
             raise ConfigError(f"--admin: {error}") from None
+        if ca_file and self._parts.scheme != "https":
+            raise ConfigError(f"--ca is given, and --admin {url} has no TLS; write https://, or leave --ca out")
+        self._tls = make_context(ca_file, of="the admin port") if self._parts.scheme == "https" else None
 
     async def call(self, address: str, request: bytes, *, timeout_s: float) -> bytes:
         """Return the answer of one server of `address`; raise `NoAnswer`, or `EngineAway`."""
@@ -69,7 +76,14 @@ class AdminCalls:
     async def _ask(self, method: str, target: str, body: bytes, within_s: float) -> HttpAnswer:
         try:
             answer = await ask_api(
-                method, self._parts, target, body, headers=self._headers, timeout_s=within_s, bytes_max=ANSWER_BYTES_MAX
+                method,
+                self._parts,
+                target,
+                body,
+                headers=self._headers,
+                timeout_s=within_s,
+                bytes_max=ANSWER_BYTES_MAX,
+                ssl=self._tls,
             )
         except (OSError, TimeoutError, HttpAnswerError) as error:
             why = why_unanswered(error, within_s)
@@ -116,9 +130,9 @@ class AdminAccess:
 
 
 @asynccontextmanager
-async def reach_admin(url: str, token: str = "") -> AsyncIterator[AdminAccess]:
+async def reach_admin(url: str, token: str = "", ca_file: str = "") -> AsyncIterator[AdminAccess]:
     """Reach the cluster by the admin port at `url`; raise `ConfigError` if it cannot be reached, or wants a token."""
-    access = AdminAccess(AdminCalls(url, token))
+    access = AdminAccess(AdminCalls(url, token, ca_file))
     try:
         await access.look()
     except EngineAway as error:

@@ -54,7 +54,7 @@ async def joined(
 
     Raise `ConfigError` if members are heard, but no member is believed, after a call of `on_strangers`.
     """
-    config_file, state, admin, token_file, flags = system
+    config_file, state, admin, token_file, ca_file, flags = system
     loaded = load_config(flags=flags, file=config_file)
     if admin and (state or loaded.origin("engine.url").startswith("--")):
         raise ConfigError(f"--admin {admin} and {'--state' if state else '--engine'} name a system each; give one")
@@ -63,7 +63,7 @@ async def joined(
     with open_log(msgspec.structs.replace(loaded.config.log, level="error")):
         if at:
             configure(loaded.config.names)
-            async with reach_admin(at, read_admin_token(token_file)) as access:
+            async with reach_admin(at, read_admin_token(token_file), ca_file or "") as access:
                 yield access, access.members
             return
         config = load_joined(flags=flags, file=config_file, state=state).config

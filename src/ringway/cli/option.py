@@ -32,6 +32,15 @@ AdminTokenFile = Annotated[
         help="File with a token for that admin port, if it asks for one. Also RINGWAY_ADMIN_TOKEN: the token itself.",
     ),
 ]
+AdminCaFile = Annotated[
+    str | None,
+    Option(
+        "--ca",
+        metavar="FILE",
+        help="PEM file with the authorities that prove an admin port with https://. Without it: those of the system, "
+        "or of SSL_CERT_FILE.",
+    ),
+]
 OneGroup = Annotated[str, Option("--group", metavar="NAME", help="Only this group. Without: all groups.")]
 
 AsJson = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
@@ -76,6 +85,7 @@ class SystemChoice(NamedTuple):
     state: str | None = None
     admin: str | None = None
     admin_token_file: str | None = None
+    admin_ca_file: str | None = None
     flags: Layer | None = None  # settings of its engine
 
 
@@ -84,6 +94,7 @@ def finds_system(command: Callable[..., None]) -> Callable[..., None]:
     options = _options_of([field for field in all_fields().values() if field.section == "engine"], ())
     named: dict[str, Any] = {
         "config_file": ConfigFile, "state": StateDir, "admin": AdminUrl, "admin_token_file": AdminTokenFile,
+        "admin_ca_file": AdminCaFile,
     }  # fmt: skip
     derived = {name: Parameter(name, given.__origin__, given.__metadata__[0], None) for name, given in named.items()}
     derived |= {name: _parameter(name, field, flag) for name, (field, flag) in options.items()}
