@@ -7,6 +7,8 @@ Run as a process of its own:
         run SECONDS   round trips on every connection for that long; prints their number
         idle          keep the connections and do nothing; prints "idle"
         end           close and exit
+    relay_peers.py tls_load PORT CONNECTIONS [PAYLOAD]   as load, over TLS; no certificate is verified
+    relay_peers.py handshakes PORT CONNECTIONS [PAYLOAD]   so many workers that connect by TLS and close again
     relay_peers.py commands PORT CONNECTIONS [PAYLOAD]   the same against a channel node: each connection publishes to a
                                                      channel without subscribers, and waits for the node's reply
 
@@ -16,6 +18,7 @@ Both are so cheap beside a proxy, and pinned to a different core, that they do n
 import asyncio
 import base64
 import hashlib
+import ssl
 import sys
 import time
 
@@ -146,7 +149,8 @@ class Commander(Caller):
 
 
 class Load:
-    def __init__(self, port, count, payload, caller):
+    def __init__(self, port, count, payload, caller, tls=None):
+        self._tls = tls
         self._caller = caller
         self.request = caller.request(b"r" * payload)
         self.response_bytes = len(frame(b"r" * payload))
@@ -169,7 +173,10 @@ class Load:
             batch = min(100, self._count - start)
             async with asyncio.timeout(30):
                 made = await asyncio.gather(
-                    *(loop.create_connection(lambda: self._caller(self), "127.0.0.1", self._port) for _ in range(batch))
+                    *(
+                        loop.create_connection(lambda: self._caller(self), "127.0.0.1", self._port, ssl=self._tls)
+                        for _ in range(batch)
+                    )
                 )
             self._callers += [protocol for _, protocol in made]
         await asyncio.wait_for(self._ready.wait(), 30)
@@ -192,8 +199,57 @@ async def _commands(port, count, payload=PAYLOAD):
     await _load(port, count, payload, Commander)
 
 
-async def _load(port, count, payload=PAYLOAD, caller=Caller):
-    load = Load(port, count, payload, caller)
+def _unverified():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _tls_load(port, count, payload=PAYLOAD):
+    await _load(port, count, payload, Caller, _unverified())
+
+
+class Handshakes:
+    """Workers that connect by TLS, again and again."""
+
+    ending = False
+
+    def __init__(self, port, count):
+        self._port = port
+        self._count = count
+        self._context = _unverified()
+
+    async def open(self):
+        await self._connect()
+
+    async def _connect(self):
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", self._port, ssl=self._context)
+        transport.abort()
+
+    async def run(self, seconds):
+        done, begun = 0, time.perf_counter()
+
+        async def work():
+            nonlocal done
+            while time.perf_counter() < begun + seconds:
+                await self._connect()
+                done += 1
+
+        await asyncio.gather(*(work() for _ in range(self._count)))
+        return done, time.perf_counter() - begun
+
+
+async def _handshakes(port, count, _=PAYLOAD):
+    await _obey(Handshakes(port, count))
+
+
+async def _load(port, count, payload=PAYLOAD, caller=Caller, tls=None):
+    await _obey(Load(port, count, payload, caller, tls))
+
+
+async def _obey(load):
     await load.open()
     loop = asyncio.get_running_loop()
     print("open", flush=True)
@@ -216,4 +272,7 @@ async def _backend(port, payload=PAYLOAD):
 
 if __name__ == "__main__":
     role, *numbers = sys.argv[1:]
-    uvloop.run({"backend": _backend, "load": _load, "commands": _commands}[role](*map(int, numbers)))
+    roles = {
+        "backend": _backend, "load": _load, "tls_load": _tls_load, "handshakes": _handshakes, "commands": _commands,
+    }  # fmt: skip
+    uvloop.run(roles[role](*map(int, numbers)))
