@@ -306,13 +306,24 @@ class CommandQueues:
             frame.asked = await self._ask_ahead(connection, frame)
             if not connection.is_usable:
                 return False
-        reply = await pending.run()
+        reply = await self._run_one(connection, command, pending)
         if isinstance(reply, Gone):
             return False
         frame.add(reply)
         frame.joined = command.subscribe is not None or command.connect is not None
         frame.index += 1
         return True
+
+    async def _run_one(self, connection: Connection, command: Command, pending: PendingReply) -> bytes | Gone:
+        """Await a pending reply. The server may unsubscribe the client while its subscribe command waits."""
+        queue = connection.command_queue
+        if command.subscribe is None or queue is None:
+            return await pending.run()
+        queue.begin_subscribe(command.subscribe.channel)
+        try:
+            return await pending.run()
+        finally:
+            queue.end_subscribe()
 
     async def _publish_together(self, connection: Connection, frame: _Frame, first: PendingReply) -> None:
         """Make consecutive publications of a frame together, beginning with `first`."""

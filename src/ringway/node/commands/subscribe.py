@@ -13,7 +13,7 @@ import msgspec
 from ringway.core.permission import Action
 from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.subscription_rights import SubscriptionRights
-from ringway.errors import EngineError
+from ringway.errors import CommandError, EngineError
 from ringway.hooks.hook import Hook
 from ringway.node.commands.by_hook import by_hook
 from ringway.node.commands.by_token import by_token
@@ -89,7 +89,7 @@ def _subscribe(
     data: bytes = b"",
 ) -> bytes | PendingReply:
     """Subscribe a client that may; `data` is for the client itself."""
-    _check_room(context, connection, channel)
+    _check_joins(context, connection, channel)
     if not _needs_engine(context, channel, request) and context.channels.streams.interest.claim(channel):
         return _join(context, connection, command_id, channel, request, [], rights, data)
     return PendingReply(partial(_subscribe_later, context, connection, command_id, channel, request, rights, data))
@@ -104,7 +104,7 @@ def _ask_hook(
     hook: Hook,
 ) -> PendingReply:
     check_name(context, channel)
-    _check_room(context, connection, channel)
+    _check_joins(context, connection, channel)
     credentials = connection.credentials
     asked = SubscribeHookRequest(
         client=connection.client,
@@ -123,7 +123,11 @@ def _ask_hook(
     return by_hook(context, connection, command_id, hook, SUBSCRIBE, asked, finish, lambda: connection.is_connected)
 
 
-def _check_room(context: CommandContext, connection: Connection, channel: Channel) -> None:
+def _check_joins(context: CommandContext, connection: Connection, channel: Channel) -> None:
+    """Raise `CommandError` if the client cannot join now; ask again after each wait, in the turn in which it joins."""
+    queue = connection.command_queue
+    if queue is not None and queue.is_unsubscribed:
+        raise command_error(PERMISSION_DENIED, f"the server has ended the subscription to {channel} meanwhile")
     if channel in connection.channels:
         raise command_error(ALREADY_SUBSCRIBED, f"to {channel}")
     if len(connection.channels) >= context.config.subscriptions_max:
@@ -255,6 +259,7 @@ async def _subscribe_later(
                 missed = await _recover(context, connection, channel, request)
         if not connection.is_connected:
             return Gone.GONE
+        _check_joins(context, connection, channel)
         if rights is not None and context.tokens.is_void(connection.credentials.user, channel, rights):
             error = command_error(PERMISSION_DENIED, "the subscription token is not good")  # since it was checked
             return error_reply(context, command_id, error)
@@ -263,6 +268,8 @@ async def _subscribe_later(
             return _join(context, connection, command_id, channel, request, missed, rights, data)
         context.stats.recoveries["incomplete"] += 1
         return error_reply(context, command_id, command_error(UNRECOVERABLE_POSITION, f"of {channel}"))
+    except CommandError as error:
+        return error_reply(context, command_id, error)
     except (EngineError, TimeoutError) as error:
         return error_reply(context, command_id, engine_failed(error))
     finally:

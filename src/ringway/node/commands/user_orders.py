@@ -155,6 +155,9 @@ class UserOrders:
                 await asyncio.sleep(0)
 
     def _unsubscribe(self, order: UnsubscribeOrder, client: Connection) -> None:
+        """End subscriptions, also one whose command waits for a hook or the engine: it came before the order."""
+        if client.command_queue is not None:
+            client.command_queue.unsubscribe(order.channel)
         channels = [Channel(order.channel)] if order.channel else list(client.channels)
         for channel in channels:
             if client.is_usable and channel in client.channels:

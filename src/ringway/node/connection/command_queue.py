@@ -25,13 +25,16 @@ connection."""
 class CommandQueue:
     """Frames of a client that wait while its command awaits the engine, or a further turn of the event loop."""
 
-    __slots__ = ("_on_settled", "_unsent_bytes", "bytes", "count", "frames", "goodbye")
+    __slots__ = ("_on_settled", "_unsent_bytes", "bytes", "count", "frames", "goodbye", "is_unsubscribed",
+                 "subscribing")  # fmt: skip
 
     def __init__(self) -> None:
         self.frames: deque[bytes] = deque()  # in the order of their arrival
         self.count = 0  # lines, which are commands
         self.bytes = 0
         self.goodbye: Goodbye | None = None
+        self.subscribing = ""  # the channel of the subscribe command that is under way
+        self.is_unsubscribed = False  # the server has ended that subscription before it began
         self._on_settled: OnSettled | None = None
         self._unsent_bytes = 0
 
@@ -54,6 +57,19 @@ class CommandQueue:
         self.bytes -= len(frame)
         self.count -= lines_of(frame)
         return frame
+
+    def begin_subscribe(self, channel: str) -> None:
+        """Note that the subscribe command for `channel` is under way, and no other."""
+        self.subscribing, self.is_unsubscribed = channel, False
+
+    def unsubscribe(self, channel: str) -> None:
+        """Refuse the subscribe command under way if it is for `channel`; for every channel if that is empty."""
+        if self.subscribing and channel in ("", self.subscribing):
+            self.is_unsubscribed = True
+
+    def end_subscribe(self) -> None:
+        """Note that no subscribe command is under way."""
+        self.begin_subscribe("")
 
     def when_settled(self, call: OnSettled | None) -> None:
         """Call `call` with the remaining frames when no command is under way; None: they are published here."""
