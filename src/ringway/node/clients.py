@@ -4,6 +4,7 @@ import resource
 from collections.abc import Callable
 
 from ringway.core.files import UNLIMITED, plan_files
+from ringway.core.recent_orders import RecentOrders
 from ringway.hooks.hooks import Hooks
 from ringway.member.admission import Admission
 from ringway.member.gateway_origins import GatewayOrigins
@@ -89,10 +90,11 @@ class NodeClients:
             self.hooks,
             self._single,
             ClientShares(config),
+            RecentOrders(_on_way_s(config)),
         )
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
-        self.orders = UserOrders(context, self.registry, engine.bus, environment.incarnation, clock, _on_way_s(config))
+        self.orders = UserOrders(context, self.registry, engine.bus, environment.incarnation, clock)
         self.revoked = RevokedClients(context)
         self.exchange = RevocationExchange(
             environment.revocations, engine, environment.incarnation, rng, wall, self.revoked.on_learned,

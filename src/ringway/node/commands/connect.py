@@ -5,8 +5,10 @@ each channel, and all later publications follow it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+
+import msgspec
 
 from ringway.core.credentials import ANONYMOUS, Credentials
 from ringway.core.permission import personal_channel
@@ -30,6 +32,7 @@ from ringway.protocol.claims import ConnectionClaims
 from ringway.protocol.close import (
     CONNECTION_LIMIT,
     FORCE_DISCONNECT,
+    SERVICE_RESTART,
 )
 from ringway.protocol.codec import encode
 from ringway.protocol.command import (
@@ -41,6 +44,7 @@ from ringway.protocol.command import (
     raw_or_absent,
 )
 from ringway.protocol.hook import CONNECT, SPEECH, ConnectHookRequest, ConnectHookResult, HookSubscription
+from ringway.protocol.user_order import DisconnectOrder
 from ringway.types import Channel
 
 Rights = Mapping[Channel, SubscriptionRights]
@@ -58,6 +62,7 @@ class Newcomer:
     client: str = ""
     data: bytes = b""
     first: Mapping[Channel, bytes] = field(default_factory=dict)
+    since: int | None = None  # the number of the newest order when it was asked for; None: it has not waited
 
 
 _ANONYMOUS = Newcomer(ANONYMOUS)
@@ -109,6 +114,7 @@ def _ask_hook(
     context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest, hook: Hook
 ) -> PendingReply:
     client = _new_client_id(context)
+    asked_at, since = context.tokens.wall(), context.orders.number
     asked = ConnectHookRequest(
         client=client,
         **SPEECH,
@@ -121,14 +127,19 @@ def _ask_hook(
     def finish(result: ConnectHookResult | None) -> bytes | PendingReply:
         if result is None:
             return _admit_unnamed(context, connection, command_id, request)
-        return _admit(context, connection, command_id, request, _newcomer_by_hook(context, result, client))
+        return _admit(
+            context, connection, command_id, request, _newcomer_by_hook(context, result, client, asked_at, since)
+        )
 
     return by_hook(context, connection, command_id, hook, CONNECT, asked, finish, lambda: connection.is_usable)
 
 
-def _newcomer_by_hook(context: CommandContext, result: ConnectHookResult, client: str) -> Newcomer:
+def _newcomer_by_hook(
+    context: CommandContext, result: ConnectHookResult, client: str, asked_at: float, since: int
+) -> Newcomer:
+    """Return the client as the hook names it; it counts as connected when the hook was asked."""
     config, now = context.config, context.tokens.wall()
-    credentials = credentials_from(result, now)
+    credentials = msgspec.structs.replace(credentials_from(result, now), connected_at=asked_at)
     given: dict[str, HookSubscription] = dict.fromkeys(result.channels or (), HookSubscription())
     given |= result.subs or {}
     if config.subscribe_to_user_personal_channel and credentials.user:
@@ -141,7 +152,7 @@ def _newcomer_by_hook(context: CommandContext, result: ConnectHookResult, client
         subs[channel] = rights_from(each, now, is_server_side=True)
         if each.first_data:
             first[channel] = each.first_data
-    return Newcomer(credentials, subs, client, result.first_data, first)
+    return Newcomer(credentials, subs, client, result.first_data, first, since)
 
 
 def _new_client_id(context: CommandContext) -> str:
@@ -156,6 +167,8 @@ def _admit(
         _connected(context, connection, newcomer)
         return _reply(context, connection, command_id, newcomer, {})
     check_count(context.config, len(newcomer.subs))
+    if newcomer.since is None:
+        newcomer = replace(newcomer, since=context.orders.number)
     return PendingReply(partial(_accept_subscribed, context, connection, command_id, request, newcomer))
 
 
@@ -181,6 +194,7 @@ async def _accept_subscribed(
 def _connected(context: CommandContext, connection: Connection, newcomer: Newcomer) -> None:
     config, credentials = context.config, newcomer.credentials
     context.tokens.check_good(credentials)  # it may have been revoked meanwhile
+    _check_not_cut_off(context, newcomer)
     single = config.subscribe_to_user_personal_channel and config.personal_channel_single_connection
     if single:
         for other in context.registry.of_user(credentials.user):
@@ -190,6 +204,18 @@ def _connected(context: CommandContext, connection: Connection, newcomer: Newcom
         context.single.tell(connection)
     if credentials != ANONYMOUS:
         context.expiry.watch(connection)
+
+
+def _check_not_cut_off(context: CommandContext, newcomer: Newcomer) -> None:
+    """Raise `ProtocolError` if the user was disconnected while the client waited for the hook or the engine."""
+    since = newcomer.since
+    if since is None or since == context.orders.number:
+        return
+    for order in context.orders.due(newcomer.credentials.user, newcomer.client, since, 0.0):
+        if isinstance(order, DisconnectOrder):
+            raise ProtocolError(order.code, order.reason)
+    if not context.orders.remembers_since(since):
+        raise ProtocolError(SERVICE_RESTART, "")
 
 
 def _reply(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
+from ringway.core.recent_orders import RecentOrders
 from ringway.hooks.hooks import Hooks
 from ringway.node.channels.channels import Channels
 from ringway.node.commands.expiry import Expiry
@@ -34,3 +35,4 @@ class CommandContext:
     hooks: Hooks
     single: SingleConnections
     shares: ClientShares
+    orders: RecentOrders

@@ -10,7 +10,6 @@ from math import inf
 
 import msgspec
 
-from ringway.core.recent_orders import RecentOrders
 from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import CommandError, EngineError
 from ringway.logger import get_logger
@@ -51,7 +50,7 @@ _log = get_logger()
 
 
 class UserOrders:
-    """Carries out orders at one node. Sessions are on their way for at most `on_way_s`. `clock` is monotonic."""
+    """Carries out orders at one node. `clock` is monotonic."""
 
     def __init__(
         self,
@@ -60,14 +59,13 @@ class UserOrders:
         bus: Bus,
         incarnation: Incarnation,
         clock: Callable[[], float],
-        on_way_s: float,
     ) -> None:
         self._context = context
         self._registry = registry
         self._bus = bus
         self._incarnation = incarnation
         self._clock = clock
-        self._recent = RecentOrders(on_way_s)
+        self._recent = context.orders
         self._serving: Serving | None = None
 
     async def start(self) -> None:
