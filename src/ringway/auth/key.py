@@ -61,6 +61,12 @@ def make_secret_key(secret: bytes, name: str, bytes_min: int, valid_until: float
     try:
         key = algorithms["HS256"].prepare_key(secret)
     except InvalidKeyError:
+        if b"PRIVATE KEY" in secret:
+            raise ConfigError(
+                f"{name} holds a private key, which is no secret for HMAC; give a secret (`openssl rand -hex 32`), or "
+                "keep that key at the issuer alone and set its public one (`openssl pkey -in key.pem -pubout`) as "
+                "rsa_public_key, ecdsa_public_key or eddsa_public_key"
+            ) from None
         raise ConfigError(
             f"{name} holds a public key or a certificate, which everybody may know; give a secret, or set the key as "
             "rsa_public_key, ecdsa_public_key or eddsa_public_key"

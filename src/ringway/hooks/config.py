@@ -22,7 +22,7 @@ FILE_BYTES_MAX = 64 * 1024
 
 _NAME = re.compile("[A-Za-z0-9_-]{1,32}")
 _ERRORS = OptionErrors(
-    unknown="the hook {subject} has no option {option!r}; there are {known}",
+    unknown="the hook {subject} has no option {option!r}; {suggestion}",
     wrong="the option {item} of the hook {subject} is wrong: {rule}",
 )
 

@@ -91,3 +91,8 @@ def test_every_key_that_will_not_do_is_told_at_once() -> None:
         make_keys("token", config, read_key_texts("token", config))
     assert len(refused.value.problems) == 4
     assert not any("short" in problem for problem in refused.value.problems), "no secret is repeated"
+
+
+def test_a_private_key_as_the_secret_is_called_by_its_name():
+    with pytest.raises(ConfigError, match=r"token.hmac_secret_key holds a private key.*-pubout.*as rsa_public_key"):
+        make_secret_key(private_pem(RSA_KEY).encode(), "token.hmac_secret_key", 32)

@@ -30,7 +30,7 @@ DEFAULT = "default"
 
 _NAME = re.compile("[A-Za-z0-9_-]{1,32}")
 _ERRORS = OptionErrors(
-    unknown="the namespace {subject} has no option {option!r}; there are {known}",
+    unknown="the namespace {subject} has no option {option!r}; {suggestion}",
     wrong="the option {item} of the namespace {subject} is wrong: {rule}",
 )
 

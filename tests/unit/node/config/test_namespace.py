@@ -63,6 +63,7 @@ def test_recovery_and_positions_need_history_and_recovery_needs_positions(option
         (":history_size=1", "no usable name"),
         ("x" * 33, "no usable name"),
         ("chat:size=1", "has no option 'size'; there are history_size,"),
+        ("chat:allow_subscribe_for_clients=true", "; did you mean 'allow_subscribe_for_client'?"),
         ("chat:history_size=many", "give a whole number"),
         ("chat:history_size=-1", "give a whole number >= 0"),
         ("chat:history_ttl_s=0", ">= 1"),
