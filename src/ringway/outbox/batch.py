@@ -19,6 +19,10 @@ BATCH_S = 10.0
 """No row is begun after this time, so that the transaction ends before the database ends it (`IDLE_S`), and so that a
 process that was paused does not go on with rows that another node has by now."""
 
+BATCH_BYTES = 8 * 1024 * 1024
+"""Bytes of a batch's payloads, as the database stores them (compressed); one row may exceed them. So a batch fits into
+memory, and is read in time; the next batch reads the other rows."""
+
 TOGETHER_MAX = 128
 """Publications that are begun together, as of a batch of the server API."""
 
@@ -66,11 +70,13 @@ class BatchRunner:
             if not await connection.fetchval(statements.lock, partition):
                 return BatchOutcome(is_ours=False)
             until = self._clock() + BATCH_S
-            rows = [_row_of(record) for record in await connection.fetch(statements.select, partition, self._limit)]
+            records = await connection.fetch(statements.select, partition, self._limit, BATCH_BYTES)
+            rows = [_row_of(record) for record in records]
+            is_cut = bool(records) and (len(rows) == self._limit or len(rows) < records[0]["found"])
             may_go_on = partial(self._may_go_on, connection, until)
             turns = plan_turns([(row, _channel_of(row)) for row in rows], TOGETHER_MAX)
             outcomes = await self._run_turns(turns, may_go_on)
-            result = BatchOutcome(True, len(rows) == self._limit or not may_go_on(), outcomes)
+            result = BatchOutcome(True, is_cut or not may_go_on(), outcomes)
             if self._keeps_rejected:
                 for row, outcome in result.ended(RowEnd.REJECTED):
                     await connection.execute(statements.reject, row.id, outcome.why)

@@ -48,7 +48,12 @@ class PostgresqlConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 1
     partition_select_limit: Annotated[
         int,
-        msgspec.Meta(description="Rows of one partition that are read, and deleted, together.", ge=1, le=10_000),
+        msgspec.Meta(
+            description="Rows of one partition that are read, and deleted, together: fewer if their payloads have more "
+            "than 8 MiB as stored.",
+            ge=1,
+            le=10_000,
+        ),
     ] = 100
     partition_poll_interval_s: Annotated[
         float,

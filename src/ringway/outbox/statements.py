@@ -12,8 +12,11 @@ class Statements:
             f"SELECT pg_try_advisory_xact_lock(hashtext('ringway outbox ' || '{table}'::regclass::oid::text), $1::int)"
         )
         self.select = (
-            "SELECT id, method, payload, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us "
-            f"FROM {table} WHERE partition = $1 ORDER BY id LIMIT $2"
+            "SELECT id, method, payload, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us, found FROM ("
+            "SELECT *, count(*) OVER () AS found, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before FROM ("
+            "SELECT id, method, payload, created_at, coalesce(pg_column_size(payload), 0) AS bytes "
+            f"FROM {table} WHERE partition = $1 ORDER BY id LIMIT $2) AS oldest) AS sized "
+            "WHERE bytes_before < $3::bigint ORDER BY id"
         )
         self.delete = f"DELETE FROM {table} WHERE id = ANY($1)"
         self.reject = (

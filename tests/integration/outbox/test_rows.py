@@ -1,6 +1,7 @@
 """Rows of an outbox on one node: carried out in their order, deleted, and rejected if they can never succeed."""
 
 import json
+import random
 
 import pytest
 
@@ -8,6 +9,7 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.kit import Peer
 from integration.outbox.kit import PUT_BACK, WRITE, Outbox, Recorder, until
 from ringway.core.outbox import DONE, OutboxRow, RowEnd, RowOutcome
+from ringway.outbox.batch import BATCH_BYTES
 
 KEPT = ("default:history_size=100", "plain:history_size=0")
 NEVER = 60.0
@@ -90,6 +92,17 @@ async def test_rows_of_a_partition_are_tried_in_the_order_of_their_ids(outbox: O
         await outbox.until_empty()
     for partition in range(3):
         assert [each for each in recorder.tried if each in ids[partition::3]] == ids[partition::3]
+
+
+async def test_a_batch_of_large_rows_is_bounded_by_their_bytes(outbox: Outbox) -> None:
+    large = random.Random(1).randbytes(BATCH_BYTES // 4).hex()
+    ids = [await outbox.publish("a", large) for _ in range(10)]
+    recorder = Recorder(lambda row: DONE)
+    async with outbox.read_by(recorder.carry_out, partition_poll_interval_s=NEVER) as consumer:
+        await outbox.until_empty()
+        await until(lambda: consumer.stats.rows == {RowEnd.DONE: 10})
+        assert recorder.tried == ids
+        assert consumer.stats.batches >= 3
 
 
 async def test_a_notification_tells_of_a_row_before_the_next_look(outbox: Outbox) -> None:
