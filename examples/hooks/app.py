@@ -1,8 +1,20 @@
 """A backend with hooks, of the standard library alone: it knows its users by a cookie, and keeps a chat polite.
 
     python app.py 9000
-    ringway up --hook app:endpoint=http://127.0.0.1:9000/,http_headers=Cookie --connect-hook app \
-        --namespace chat:subscribe_hook=app,publish_hook=app
+    ringway up --config ringway.toml
+
+with this file of settings:
+
+    [node]
+    connect_hook = "app"
+
+    [node.hooks.app]
+    endpoint = "http://127.0.0.1:9000/"
+    http_headers = ["Cookie"]
+
+    [node.namespaces.chat]
+    subscribe_hook = "app"
+    publish_hook = "app"
 """
 
 import json
