@@ -193,7 +193,8 @@ def load_joined(
         return loaded  # a gateway that is alone, whose backends come by themselves
     if running is None:
         raise ConfigError(
-            f"no system runs from {directory}; start one with `ringway up`, or name its engine: --engine nats://host:4222"
+            f"no system runs from {directory}; start one with `ringway up`, or name its engine: --engine "
+            "nats://host:4222 (the setting engine.url)"
         )
     # An explicitly empty URL must not hide the system that was found.
     flags = {path: given for path, given in (flags or {}).items() if path != "engine.url"}

@@ -70,7 +70,7 @@ def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str,
     except RecursionError:
         raise ConfigError(f"the configuration file {path} is nested too deep; write it flatter") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the configuration file {path} is not TOML: {error}") from None
+        raise ConfigError(f"the configuration file {path} is not TOML: {error}; JSON and YAML are not read") from None
     layer: Layer = {}
     sections = {field.section for field in fields.values()}
     arrays = {field.tables: field for field in fields.values() if field.tables}

@@ -52,6 +52,7 @@ SCREEN_BYTES_MAX = 1 << 20
         "postgresql.dsn_file",
         "postgresql.outbox_table_name",
         "postgresql.partition_notification_channel",
+        "postgresql.rejected_table_name",
     ),
 )
 def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:

@@ -91,7 +91,7 @@ def first_page(
 
 
 _OPEN = "none are checked (insecure): on this machine, everybody may do everything"
-_CHECKED = "checked: clients need a token (ringway token make), and namespaces say what they may do"
+_CHECKED = "checked: a token (ringway token make) or a hook says who a client is, and namespaces what it may do"
 
 _CHANNEL_HINTS = (
     ("ringway node", "add a node: it gets its share of the connections"),

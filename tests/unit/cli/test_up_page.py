@@ -96,7 +96,7 @@ def test_over_channel_nodes_it_names_channels():
 
 def test_over_nodes_that_check_rights_it_shows_nothing_that_would_be_refused():
     said = page(describe([node("node-1")]), has_backends=False)
-    assert re.search(r"^Rights +checked: clients need a token", said, re.MULTILINE)
+    assert re.search(r"^Rights +checked: a token", said, re.MULTILINE)
     assert "ringway sub --token TOKEN CHANNEL " in said
     for refused in ("new WebSocket", "ringway sub room", "ringway pub room"):
         assert refused not in said

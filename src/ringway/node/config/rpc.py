@@ -26,7 +26,7 @@ class RpcConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         msgspec.Meta(
             description="A hook (`node.hooks`) that answers calls in place of a function: its name for methods without "
             "a namespace, chat=NAME for the methods chat:...",
-            extra={"flag": "rpc-hook"},
+            extra={"flag": "hook"},
         ),
     ] = ()
     allow_for_anonymous: Annotated[
