@@ -71,6 +71,16 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 90.0) 
     raise TimeoutError(f"waited {deadline_s:g} s for {what}")
 
 
+def is_ready(gateway_url: str, tls: ssl.SSLContext | None = None) -> bool:
+    """True if the gateway at `gateway_url` would place a client."""
+    with (
+        contextlib.suppress(OSError),
+        urllib.request.urlopen(f"{gateway_url}/readyz", timeout=5, context=tls) as answer,
+    ):
+        return bool(answer.status == 200)
+    return False
+
+
 class System:
     """A running system. `gateway_url` is where clients begin; `state` its state directory.
 
@@ -131,10 +141,7 @@ class System:
 
     def is_ready(self) -> bool:
         """True if the gateway would place a client."""
-        ready = f"{self.gateway_url}/readyz"
-        with contextlib.suppress(OSError), urllib.request.urlopen(ready, timeout=5, context=self.tls) as answer:
-            return bool(answer.status == 200)
-        return False
+        return is_ready(self.gateway_url, self.tls)
 
     def pid_of(self, name: str) -> int:
         """Return the process id of the child of `up` that is called `name`, or of its NATS server ("nats")."""

@@ -3,7 +3,7 @@
 import time
 
 from chaos.scenario import HASTY, Outcome, Size, own_system, stage
-from support.system import System, free_port, wait_for
+from support.system import System, free_port, is_ready, wait_for
 
 FULL = Size(clients=2000, rate=200, channels=50, faults=5, processes=2)
 SMALL = Size(clients=60, rate=200, faults=1, environ=HASTY)
@@ -19,7 +19,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
     second = system.start("gateway", "--port", str(port), "--admin-port", str(free_port()))
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: _answers(url), "the second gateway")
+        wait_for(lambda: is_ready(url), "the second gateway")
         with stage(size, system, None, url) as on:
             for _ in range(size.faults):
                 time.sleep(CALM_S)
@@ -33,9 +33,3 @@ def run(size: Size, system: System | None = None) -> Outcome:
         second.wait(30)
     outcome.claim_back(p50_s=1.0, p99_s=5.0)
     return outcome
-
-
-def _answers(url: str) -> bool:
-    probe = System.__new__(System)
-    probe.gateway_url = url
-    return probe.is_ready()

@@ -54,8 +54,11 @@ class _Query:
 class NatsServing:
     """An address served over NATS (`ports.Serving`)."""
 
-    def __init__(self, connection: NatsConnection, prefix: str, address: str, handler: Handler) -> None:
+    def __init__(
+        self, connection: NatsConnection, prefix: str, inbox: NatsInbox, address: str, handler: Handler
+    ) -> None:
         self._connection = connection
+        self._inbox = inbox
         self._handler = RequestHandler(address, handler)
         self._sids = [
             connection.subscribe(
@@ -68,6 +71,8 @@ class NatsServing:
         asker = reply.decode(errors="replace")
 
         def answer(answered: bool, data: bytes) -> None:
+            if not self._inbox.is_address(reply):
+                return  # a stranger has asked; a wrong subject would make the server end the connection
             with suppress(EngineAway):  # the asker has a deadline
                 self._connection.send(asker, (ANSWERED if answered else FAILED) + data)
 
@@ -95,7 +100,7 @@ class NatsBus:
 
     async def serve(self, address: str, handler: Handler) -> NatsServing:
         """Answer requests: at once, or after NATS's return if it is away."""
-        serving = NatsServing(self._connection, self._prefix, address, handler)
+        serving = NatsServing(self._connection, self._prefix, self._inbox, address, handler)
         self._servings.add(serving)
         if self._connection.up:
             with suppress(EngineAway):
