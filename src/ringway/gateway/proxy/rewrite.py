@@ -57,11 +57,7 @@ def upgrade_headers(
     """
     fields = _to_server(headers, trust_peer=trust_peer, user_header=user_header)
     lines = [line for name, line in fields if name != _EXTENSIONS]
-    lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
-    if user:
-        lines.append(f"{user_header}: {user}\r\n")
-    if subject:
-        lines.append(f"{SUBJECT_HEADER}: {subject}\r\n")
+    lines += _known_lines(client, user_header, user, subject)
     lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
     offers = [line for name, line in fields if name == _EXTENSIONS]
     return "".join(lines).encode("latin-1"), "".join(offers).encode("latin-1")
@@ -78,11 +74,7 @@ def request_lines(
 ) -> str:
     """Return the lines of a plain request to a backend, as `upgrade_headers` does, without its Host and its length."""
     lines = [line for _, line in _to_server(headers, trust_peer=trust_peer, user_header=user_header)]
-    lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
-    if user:
-        lines.append(f"{user_header}: {user}\r\n")
-    if subject:
-        lines.append(f"{SUBJECT_HEADER}: {subject}\r\n")
+    lines += _known_lines(client, user_header, user, subject)
     lines.append(_VIA)
     return "".join(lines)
 
@@ -97,6 +89,16 @@ def _to_server(headers: Headers, *, trust_peer: bool, user_header: str) -> list[
     # The Connection header of a trusted proxy is for this gateway; further names in it could come from its client.
     passed = _passed(headers, _dropped(trust_peer, user_header), all_named=trust_peer)
     return [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
+
+
+def _known_lines(client: ForwardedClient, user_header: str, user: str, subject: str) -> list[str]:
+    """Return the lines that tell the server what the gateway knows of the client."""
+    lines = [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
+    if user:
+        lines.append(f"{user_header}: {user}\r\n")
+    if subject:
+        lines.append(f"{SUBJECT_HEADER}: {subject}\r\n")
+    return lines
 
 
 @lru_cache(maxsize=8)

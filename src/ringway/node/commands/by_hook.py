@@ -13,7 +13,7 @@ from ringway.hooks.hook import Hook, HookFailed
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
 from ringway.node.commands.hook_requests import answer_of, result_of
-from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.node.commands.outcome import Gone, PendingReply, finish_after_wait
 from ringway.node.connection.connection import Connection
 from ringway.protocol.errorcode import INTERNAL, command_error
 from ringway.protocol.hook import HookEvent, HookRequest, Result
@@ -57,9 +57,6 @@ async def _by_answer(
             found = await answer_of(connection, hook, event, request, is_here)
         except HookFailed as error:
             raise failed(error) from None
-        if not is_here():
-            return Gone.GONE
-        outcome = finish(result_of(found))
-        return await outcome.run() if isinstance(outcome, PendingReply) else outcome
+        return await finish_after_wait(found, lambda answer: finish(result_of(answer)), is_here)
 
     return await or_error_reply(context, command_id, answer())

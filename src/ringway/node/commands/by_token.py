@@ -7,7 +7,7 @@ from typing import TypeVar
 from ringway.errors import KeyUnknown
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
-from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.node.commands.outcome import Gone, PendingReply, finish_after_wait
 from ringway.protocol.claims import TokenClaims
 
 Claims = TypeVar("Claims", bound=TokenClaims)
@@ -42,10 +42,6 @@ async def _by_new_key(
     is_here: Callable[[], bool],
 ) -> bytes | Gone:
     async def answer() -> bytes | Gone:
-        claims = await context.tokens.with_new_keys(check, token)
-        if not is_here():
-            return Gone.GONE
-        outcome = finish(claims)
-        return await outcome.run() if isinstance(outcome, PendingReply) else outcome
+        return await finish_after_wait(await context.tokens.with_new_keys(check, token), finish, is_here)
 
     return await or_error_reply(context, command_id, answer())

@@ -7,7 +7,9 @@ None           The command has no reply.
 
 import enum
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Found = TypeVar("Found")
 
 
 class Gone(enum.Enum):
@@ -23,3 +25,13 @@ class PendingReply(NamedTuple):
 
 
 Outcome = bytes | PendingReply | None
+
+
+async def finish_after_wait(
+    found: Found, finish: Callable[[Found], bytes | PendingReply], is_here: Callable[[], bool]
+) -> bytes | Gone:
+    """Return what `finish` makes of what a command has waited for; no effect if the client is not here any more."""
+    if not is_here():
+        return Gone.GONE
+    outcome = finish(found)
+    return await outcome.run() if isinstance(outcome, PendingReply) else outcome
